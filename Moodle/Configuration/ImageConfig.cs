@@ -1,0 +1,52 @@
+namespace Moodle.Configuration;
+
+/// <summary>The kinds of image network that can be trained from scratch.</summary>
+public enum ImageEncoderKind
+{
+    /// <summary>A small residual convolutional network.</summary>
+    Cnn,
+
+    /// <summary>A small vision transformer.</summary>
+    Vit,
+}
+
+/// <summary>The image branch: pictures, their encoder, and the branch's scorer.</summary>
+public sealed record ImageConfig : BranchConfig
+{
+    /// <summary>The image network.</summary>
+    public ImageEncoderConfig Encoder { get; init; } = new();
+
+    /// <summary>How the encoder is trained in the encode stage.</summary>
+    public EncoderTrainingConfig Pretrain { get; init; } = new();
+
+    /// <summary>The most pictures of an entity that are used, the first ones in name order.</summary>
+    [AtLeast(1)]
+    public int MaxPictures { get; init; } = 4;
+}
+
+/// <summary>An image network trained from scratch.</summary>
+public sealed record ImageEncoderConfig
+{
+    /// <summary>The network.</summary>
+    public ImageEncoderKind Kind { get; init; } = ImageEncoderKind.Cnn;
+
+    /// <summary>Side of the square input in pixels; a multiple of 8.</summary>
+    [Between(16, 384)]
+    public int Size { get; init; } = 32;
+
+    /// <summary>Hidden size: channels of the last stage, or width of the transformer.</summary>
+    [AtLeast(8)]
+    public int HiddenSize { get; init; } = 128;
+
+    /// <summary>Residual blocks for each stage of the convolutional network, or transformer layers.</summary>
+    [AtLeast(1)]
+    public int Layers { get; init; } = 1;
+
+    /// <summary>Attention heads of the vision transformer.</summary>
+    [AtLeast(1)]
+    public int Heads { get; init; } = 4;
+
+    /// <summary>Side of a patch of the vision transformer in pixels.</summary>
+    [AtLeast(2)]
+    public int PatchSize { get; init; } = 8;
+}

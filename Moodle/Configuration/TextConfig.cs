@@ -1,0 +1,80 @@
+namespace Moodle.Configuration;
+
+/// <summary>The text branch: documents, their encoder, and the branch's scorer.</summary>
+public sealed record TextConfig : BranchConfig
+{
+    /// <summary>What an entity's document holds.</summary>
+    public DocumentConfig Document { get; init; } = new();
+
+    /// <summary>The transformer.</summary>
+    public TextEncoderConfig Encoder { get; init; } = new();
+
+    /// <summary>How the encoder is trained in the encode stage.</summary>
+    public EncoderTrainingConfig Pretrain { get; init; } = new();
+}
+
+/// <summary>An entity's document: always its name, then what is asked for.</summary>
+public sealed record DocumentConfig
+{
+    /// <summary>Whether the description belongs to the document.</summary>
+    public bool Description { get; init; } = true;
+
+    /// <summary>Whether the entity's training triples in words belong to it. Never validation or test triples.</summary>
+    public bool Triples { get; init; }
+
+    /// <summary>The limit of a document's tokens; the rest is cut.</summary>
+    [Between(4, 32768)]
+    public int MaxTokens { get; init; } = 96;
+
+    /// <summary>Size of the word-piece vocabulary that is learned from the documents.</summary>
+    [AtLeast(300)]
+    public int VocabularySize { get; init; } = 6000;
+}
+
+/// <summary>A pre-norm transformer encoder with rotary positions.</summary>
+public sealed record TextEncoderConfig
+{
+    /// <summary>Hidden size; a multiple of <see cref="Heads"/> with an even quotient.</summary>
+    [AtLeast(8)]
+    public int HiddenSize { get; init; } = 128;
+
+    /// <summary>Number of layers.</summary>
+    [AtLeast(1)]
+    public int Layers { get; init; } = 2;
+
+    /// <summary>Number of attention heads.</summary>
+    [AtLeast(1)]
+    public int Heads { get; init; } = 4;
+
+    /// <summary>Size of the feed-forward layer.</summary>
+    [AtLeast(8)]
+    public int FeedForwardSize { get; init; } = 256;
+
+    /// <summary>Dropout after attention and feed-forward.</summary>
+    [Between(0, 0.95)]
+    public double Dropout { get; init; } = 0.1;
+}
+
+/// <summary>Training of an encoder in the encode stage, as a bi-encoder with in-batch negatives.</summary>
+public sealed record EncoderTrainingConfig
+{
+    /// <summary>Passes over the entities; 0 leaves the encoder as it was initialised.</summary>
+    [AtLeast(0)]
+    public int Epochs { get; init; } = 10;
+
+    /// <summary>Entities in a batch; each brings one training triple and its other end.</summary>
+    [AtLeast(2)]
+    public int BatchSize { get; init; } = 128;
+
+    /// <summary>Peak learning rate of AdamW (warmed up over the first tenth, then decaying to zero by a cosine).</summary>
+    [MoreThan(0)]
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>Decoupled weight decay of AdamW.</summary>
+    [AtLeast(0)]
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>Initial temperature of the in-batch softmax; learned from there.</summary>
+    [Between(0.005, 1)]
+    public double Temperature { get; init; } = 0.05;
+}

@@ -1,0 +1,85 @@
+namespace Moodle.Configuration;
+
+/// <summary>The optimisers.</summary>
+public enum OptimizerKind
+{
+    /// <summary>Adagrad (Duchi et al. 2011), the usual choice for embeddings.</summary>
+    Adagrad,
+
+    /// <summary>AdamW (Loshchilov and Hutter 2019).</summary>
+    AdamW,
+}
+
+/// <summary>How the losses of the branches are weighed against each other.</summary>
+public enum TaskWeighting
+{
+    /// <summary>All the same.</summary>
+    Fixed,
+
+    /// <summary>Learned from homoscedastic uncertainty (Kendall et al. 2018).</summary>
+    Uncertainty,
+}
+
+/// <summary>Optimisation, validation and checkpoints.</summary>
+public sealed record TrainingConfig
+{
+    /// <summary>Training triples in a batch, both directions counted: batches are cut where their distinct queries' answers reach it.</summary>
+    [AtLeast(1)]
+    public int BatchSize { get; init; } = 1000;
+
+    /// <summary>Label smoothing of the 1-vs-all cross-entropy.</summary>
+    [Between(0, 0.99)]
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Weights of the branches' losses.</summary>
+    public TaskWeighting TaskWeights { get; init; } = TaskWeighting.Fixed;
+
+    /// <summary>The stage in which all branches train jointly.</summary>
+    public StageConfig Unimodal { get; init; } = new();
+
+    /// <summary>The stage in which the fusion trains.</summary>
+    public FusionStageConfig Fusion { get; init; } = new();
+
+    /// <summary>Norm that gradients of the fusion are clipped to; 0 does not clip.</summary>
+    [AtLeast(0)]
+    public double ClipNorm { get; init; }
+
+    /// <summary>Epochs between two validations.</summary>
+    [AtLeast(1)]
+    public int ValidateEvery { get; init; } = 1;
+
+    /// <summary>Validations without a better MRR after which a stage ends; 0 never ends it early.</summary>
+    [AtLeast(0)]
+    public int Patience { get; init; } = 10;
+
+    /// <summary>At most so many validation triples are ranked while training, chosen by seed; 0 ranks all.</summary>
+    [AtLeast(0)]
+    public int ValidationTriples { get; init; }
+
+    /// <summary>Seconds between two checkpoints within an epoch.</summary>
+    [AtLeast(1)]
+    public int CheckpointSeconds { get; init; } = 300;
+}
+
+/// <summary>Length and optimiser of a stage.</summary>
+public record StageConfig
+{
+    /// <summary>The most passes over the training triples.</summary>
+    [AtLeast(0)]
+    public int Epochs { get; init; } = 100;
+
+    /// <summary>The optimiser.</summary>
+    public OptimizerKind Optimizer { get; init; } = OptimizerKind.Adagrad;
+
+    /// <summary>Its learning rate.</summary>
+    [MoreThan(0)]
+    public double LearningRate { get; init; } = 0.1;
+}
+
+/// <summary>The fusion stage.</summary>
+public sealed record FusionStageConfig : StageConfig
+{
+    /// <summary>The branches' learning rate as a share of the stage's; 0 keeps them frozen.</summary>
+    [Between(0, 1)]
+    public double BranchRate { get; init; }
+}

@@ -1,0 +1,1 @@
+return Moodle.Cli.MoodleCommand.Run(args);
