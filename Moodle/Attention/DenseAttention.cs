@@ -1,0 +1,37 @@
+using static TorchSharp.torch;
+
+namespace Moodle.Attention;
+
+/// <summary>
+/// Exact attention by libtorch's scaled_dot_product_attention. Sequences of the same length that stand next to each other run as
+/// one batch, so packing sorted by length never pads.
+/// </summary>
+public sealed class DenseAttention : IPackedAttention
+{
+    /// <inheritdoc/>
+    public Tensor Attend(Tensor query, Tensor key, Tensor value, PackedSequences sequences)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        ArgumentNullException.ThrowIfNull(sequences);
+        var (heads, size) = (query.shape[1], query.shape[2]);
+        var runs = sequences.Runs().ToArray();
+        if (query.shape[0] != sequences.Tokens)
+        {
+            throw new ArgumentException($"query has {query.shape[0]} tokens, the sequences {sequences.Tokens}", nameof(query));
+        }
+
+        var rows = Array.ConvertAll(runs, run => (long)run.Count * run.Length);
+        // Split, not narrow: its gradient is one concatenation instead of a full-size buffer for each run.
+        var (queries, keys, values) = (query.split(rows, 0), key.split(rows, 0), value.split(rows, 0));
+        var outputs = new Tensor[runs.Length];
+        for (var i = 0; i < runs.Length; i++)
+        {
+            var (count, length) = runs[i];
+            Tensor Batch(Tensor part) => part.view(count, length, heads, size).transpose(1, 2); // [count, heads, length, d]
+            outputs[i] = nn.functional.scaled_dot_product_attention(Batch(queries[i]), Batch(keys[i]), Batch(values[i]))
+                .transpose(1, 2).reshape(rows[i], heads, size); // [count * length, heads, d]
+        }
+
+        return outputs.Length == 1 ? outputs[0] : cat(outputs, 0);
+    }
+}

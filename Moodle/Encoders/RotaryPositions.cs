@@ -1,0 +1,35 @@
+using static TorchSharp.torch;
+
+namespace Moodle.Encoders;
+
+/// <summary>Rotary positions (Su et al. 2021): pairs of a head's dimensions turn by an angle that grows with the position, so length has no limit.</summary>
+public sealed class RotaryPositions
+{
+    private const double Base = 10000;
+
+    /// <summary>Prepares the angles of the given positions. The tensors belong to the caller's DisposeScope.</summary>
+    /// <param name="positions">int64 [tokens], position of each token in its sequence.</param>
+    /// <param name="headSize">d, even.</param>
+    public RotaryPositions(Tensor positions, int headSize)
+    {
+        ArgumentNullException.ThrowIfNull(positions);
+        var half = headSize / 2;
+        using var frequencies = pow(Base, arange(half, dtype: ScalarType.Float32, device: positions.device).mul(-1.0 / half)); // [d/2]
+        using var angles = positions.to(ScalarType.Float32).unsqueeze(1).mul(frequencies).unsqueeze(1); // [tokens, 1, d/2]
+        (Cosine, Sine) = (angles.cos(), angles.sin());
+    }
+
+    /// <summary>[tokens, 1, d/2].</summary>
+    public Tensor Cosine { get; }
+
+    /// <summary>[tokens, 1, d/2].</summary>
+    public Tensor Sine { get; }
+
+    /// <summary>Turns queries or keys [tokens, heads, d].</summary>
+    public Tensor Apply(Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        var halves = x.chunk(2, -1); // two of [tokens, heads, d/2]
+        return cat([halves[0] * Cosine - halves[1] * Sine, halves[1] * Cosine + halves[0] * Sine], -1);
+    }
+}

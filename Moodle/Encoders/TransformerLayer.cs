@@ -1,0 +1,51 @@
+using Moodle.Attention;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Moodle.Encoders;
+
+/// <summary>One pre-norm transformer layer over packed sequences: x + attention(norm(x)), then x + feed-forward(norm(x)).</summary>
+public sealed class TransformerLayer : nn.Module
+{
+    private readonly int _heads;
+    private readonly double _dropout;
+    private readonly IPackedAttention _attend;
+    private readonly LayerNorm attention_norm;
+    private readonly Linear attention_in;
+    private readonly Linear attention_out;
+    private readonly LayerNorm feed_forward_norm;
+    private readonly Linear feed_forward_in;
+    private readonly Linear feed_forward_out;
+
+    /// <summary>Creates a layer with random weights from torch's generator.</summary>
+    public TransformerLayer(int hiddenSize, int heads, int feedForwardSize, double dropout, IPackedAttention attention)
+        : base(nameof(TransformerLayer))
+    {
+        (_heads, _dropout, _attend) = (heads, dropout, attention);
+        attention_norm = nn.LayerNorm(hiddenSize);
+        attention_in = nn.Linear(hiddenSize, 3L * hiddenSize);
+        attention_out = nn.Linear(hiddenSize, hiddenSize);
+        feed_forward_norm = nn.LayerNorm(hiddenSize);
+        feed_forward_in = nn.Linear(hiddenSize, feedForwardSize);
+        feed_forward_out = nn.Linear(feedForwardSize, hiddenSize);
+        RegisterComponents();
+    }
+
+    /// <summary>Applies the layer.</summary>
+    /// <param name="x">[tokens, hidden].</param>
+    /// <param name="sequences">Where sequences begin and end.</param>
+    /// <param name="rotary">Positions for queries and keys, or null where x carries them already.</param>
+    /// <returns>[tokens, hidden].</returns>
+    public Tensor Forward(Tensor x, PackedSequences sequences, RotaryPositions? rotary)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        var (tokens, hidden) = (x.shape[0], x.shape[1]);
+        var parts = attention_in.forward(attention_norm.forward(x)).view(tokens, 3, _heads, hidden / _heads).unbind(1);
+        var (query, key) = rotary is null ? (parts[0], parts[1]) : (rotary.Apply(parts[0]), rotary.Apply(parts[1]));
+        var attended = _attend.Attend(query, key, parts[2], sequences).view(tokens, hidden);
+        x = x + Drop(attention_out.forward(attended));
+        return x + Drop(feed_forward_out.forward(nn.functional.gelu(feed_forward_in.forward(feed_forward_norm.forward(x)))));
+    }
+
+    private Tensor Drop(Tensor x) => training && _dropout > 0 ? nn.functional.dropout(x, _dropout, true) : x;
+}

@@ -1,0 +1,80 @@
+using Moodle.Configuration;
+using Moodle.Models.Scorers;
+using static TorchSharp.torch;
+
+namespace Moodle.Models;
+
+/// <summary>One modality's own model: entity vectors, relation parameters and scorer.</summary>
+public sealed class Branch : nn.Module
+{
+    private readonly double _dropout;
+    private readonly double _n3;
+    private readonly Scorer scorer;
+    private readonly EntityTable entities;
+
+    /// <summary>Creates a branch; features are null for the structure branch.</summary>
+    public Branch(Modality modality, BranchConfig config, int entityCount, int relationCount, EntityFeatures? features) : base(nameof(Branch))
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        (Modality, _dropout, _n3) = (modality, config.Dropout, config.N3);
+        scorer = Scorer.Create(config, relationCount);
+        entities = features is null
+            ? new FreeEntityTable(scorer, entityCount, config.InitScale)
+            : new FeatureEntityTable(scorer, features, config.InitScale);
+        RegisterComponents();
+    }
+
+    /// <summary>The modality.</summary>
+    public Modality Modality { get; }
+
+    /// <summary>Length of entity and query vectors.</summary>
+    public int Size => scorer.EntitySize;
+
+    /// <summary>float32 [|E|], 1 for an entity that has the modality.</summary>
+    public Tensor Available => entities.Available;
+
+    /// <summary>Vectors of all entities as candidates: [|E|, size].</summary>
+    public Tensor Candidates() => entities.Candidates();
+
+    /// <summary>Queries and logits of a batch.</summary>
+    /// <param name="candidates">What <see cref="Candidates"/> returned in this step: [|E|, size].</param>
+    /// <param name="heads">int64 [queries].</param>
+    /// <param name="relations">int64 [queries], 0 to 2|R|-1.</param>
+    public BranchOutput Forward(Tensor candidates, Tensor heads, Tensor relations)
+    {
+        var vectors = entities.Heads(candidates, heads); // [queries, size]
+        var queries = scorer.Query(vectors, relations);
+        if (training && _dropout > 0)
+        {
+            queries = nn.functional.dropout(queries, _dropout, true);
+        }
+
+        return new BranchOutput(vectors, queries, scorer.Score(queries, candidates), Available.index_select(0, heads));
+    }
+
+    /// <summary>N3 regularisation (Lacroix et al. 2018) of a batch, already weighed; null where there is none.</summary>
+    /// <param name="output">The batch's output.</param>
+    /// <param name="candidates">[|E|, size].</param>
+    /// <param name="batch">Queries with their answers.</param>
+    public Tensor? Regularise(BranchOutput output, Tensor candidates, QueryBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(candidates);
+        ArgumentNullException.ThrowIfNull(batch);
+        if (_n3 == 0 || scorer.EntityNorm(output.Heads) is not { } heads || scorer.RelationNorm(batch.Relations) is not { } relations)
+        {
+            return null;
+        }
+
+        // Each training triple counts its head, relation and tail once, as if it had a row of its own.
+        var tails = scorer.EntityNorm(candidates.index_select(0, batch.Answers))!; // [answers]
+        return (((heads + relations) * batch.Weights).sum() + (tails * batch.AnswerWeights).sum()) * (_n3 / batch.TotalWeight);
+    }
+}
+
+/// <summary>What a branch says to a batch of queries.</summary>
+/// <param name="Heads">[queries, size]: vectors of the known ends.</param>
+/// <param name="Queries">[queries, size].</param>
+/// <param name="Logits">[queries, |E|].</param>
+/// <param name="Available">float32 [queries], 0 where the known end lacks the modality.</param>
+public sealed record BranchOutput(Tensor Heads, Tensor Queries, Tensor Logits, Tensor Available);

@@ -1,0 +1,56 @@
+using Moodle.Models.Scorers;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Moodle.Models;
+
+/// <summary>Where a branch's entity vectors come from.</summary>
+public abstract class EntityTable : nn.Module
+{
+    /// <summary>Creates the table.</summary>
+    protected EntityTable(string name) : base(name)
+    {
+    }
+
+    /// <summary>float32 [|E|], 1 for an entity that has the modality and 0 for one that lacks it.</summary>
+    public abstract Tensor Available { get; }
+
+    /// <summary>Vectors of all entities as candidates: [|E|, size]. Computed anew on each call, with gradients.</summary>
+    public abstract Tensor Candidates();
+
+    /// <summary>Vectors of entities as the known end of a query.</summary>
+    /// <param name="candidates">What <see cref="Candidates"/> returned in this step.</param>
+    /// <param name="entities">int64 [queries].</param>
+    /// <returns>[queries, size].</returns>
+    public abstract Tensor Heads(Tensor candidates, Tensor entities);
+}
+
+/// <summary>A free vector for every entity: the structure branch.</summary>
+public sealed class FreeEntityTable : EntityTable
+{
+    private readonly Parameter vectors;
+    private readonly Tensor available;
+
+    /// <summary>Creates the table as the scorer likes to start.</summary>
+    public FreeEntityTable(Scorer scorer, int entityCount, double scale) : base(nameof(FreeEntityTable))
+    {
+        ArgumentNullException.ThrowIfNull(scorer);
+        vectors = nn.Parameter(scorer.InitialEntities(entityCount, scale));
+        available = ones(entityCount);
+        register_buffer(nameof(available), available, persistent: false);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Available => get_buffer(nameof(available))!;
+
+    /// <inheritdoc/>
+    public override Tensor Candidates() => vectors;
+
+    /// <inheritdoc/>
+    public override Tensor Heads(Tensor candidates, Tensor entities)
+    {
+        ArgumentNullException.ThrowIfNull(candidates);
+        return candidates.index_select(0, entities);
+    }
+}

@@ -1,0 +1,156 @@
+using Moodle.Configuration;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Moodle.Models;
+
+/// <summary>
+/// Joins the branches' answers: a fused query, gated by how sure each modality is, scores fused candidates, and a relation-aware sum of
+/// the branches' own logits is added. Modalities that the query's known end lacks take no part.
+/// </summary>
+public sealed class Fusion : nn.Module
+{
+    private const int RelationSize = 16;
+    private const int Signals = 3;
+    private readonly FusionConfig _config;
+    private readonly int _branches;
+    private readonly ModuleList<Linear> maps;
+    private readonly ModuleList<Linear>? factors;
+    private readonly Linear? interaction;
+    private readonly Parameter relations;
+    private readonly Linear gate_in;
+    private readonly Linear gate_out;
+    private readonly Parameter weights;
+    private readonly Parameter scale;
+
+    /// <summary>Creates the fusion; it starts as the mean of the branches' logits.</summary>
+    /// <param name="config">Sizes and switches.</param>
+    /// <param name="sizes">Length of each branch's vectors.</param>
+    /// <param name="relationCount">|R|.</param>
+    public Fusion(FusionConfig config, IReadOnlyList<int> sizes, int relationCount) : base(nameof(Fusion))
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(sizes);
+        (_config, _branches) = (config, sizes.Count);
+        maps = nn.ModuleList(sizes.Select(size => nn.Linear(size, config.HiddenSize, hasBias: false)).ToArray());
+        if (config.InteractionRank > 0)
+        {
+            factors = nn.ModuleList(sizes.Select(size => nn.Linear(size, config.InteractionRank)).ToArray());
+            interaction = nn.Linear(config.InteractionRank, config.HiddenSize, hasBias: false);
+        }
+
+        relations = nn.Parameter(randn(2L * relationCount, RelationSize).mul_(0.1));
+        gate_in = nn.Linear(RelationSize + (Signals * _branches), 32);
+        gate_out = nn.Linear(32, _branches);
+        weights = nn.Parameter(zeros(config.RelationAware ? 2L * relationCount : 1, _branches));
+        scale = nn.Parameter(tensor(0.01f));
+        RegisterComponents();
+        using (no_grad())
+        {
+            gate_out.weight!.zero_();
+            gate_out.bias!.zero_();
+        }
+    }
+
+    /// <summary>Fused vectors of all candidates: the modalities that an entity has, by the same maps as queries, without a query's gate.</summary>
+    /// <param name="candidates">Per branch [|E|, size].</param>
+    /// <param name="available">Per branch float32 [|E|].</param>
+    /// <returns>[|E|, hidden], of length 1.</returns>
+    public Tensor Candidates(IReadOnlyList<Tensor> candidates, IReadOnlyList<Tensor> available)
+    {
+        ArgumentNullException.ThrowIfNull(available);
+        var share = stack(available, 1); // [|E|, branches]
+        share = share / share.sum(1, keepdim: true).clamp_min(1);
+        return Join(candidates, available, share);
+    }
+
+    /// <summary>One modality's vectors in the fused space, of length 1, for the contrast between modalities.</summary>
+    /// <param name="branch">Index of the branch.</param>
+    /// <param name="vectors">[n, size].</param>
+    /// <returns>[n, hidden].</returns>
+    public Tensor Project(int branch, Tensor vectors) => nn.functional.normalize(maps[branch].forward(Unit(vectors)), dim: 1);
+
+    /// <summary>Scores a batch.</summary>
+    /// <param name="outputs">The branches' outputs.</param>
+    /// <param name="fusedCandidates">What <see cref="Candidates"/> returned: [|E|, hidden].</param>
+    /// <param name="relationIds">int64 [queries].</param>
+    public FusionOutput Forward(IReadOnlyList<BranchOutput> outputs, Tensor fusedCandidates, Tensor relationIds)
+    {
+        ArgumentNullException.ThrowIfNull(outputs);
+        ArgumentNullException.ThrowIfNull(fusedCandidates);
+        var available = outputs.Select(output => output.Available).ToArray();
+        if (training && _config.ModalityDropout > 0)
+        {
+            available = Hide(available);
+        }
+
+        var has = stack(available, 1); // [queries, branches]
+        var signals = outputs.Select((output, m) => Confidence(output.Logits.detach()) * available[m].unsqueeze(1));
+        var x = cat([relations.index_select(0, relationIds), .. signals], 1); // [queries, relation + signals * branches]
+        var logits = gate_out.forward(nn.functional.gelu(gate_in.forward(x)));
+        var gate = (logits + ((has - 1) * 1e4)).softmax(1); // [queries, branches]; evenly spread where nothing is available
+
+        var queries = Join(outputs.Select(output => output.Queries).ToArray(), available, gate);
+        if (training && _config.Dropout > 0)
+        {
+            queries = nn.functional.dropout(queries, _config.Dropout, true);
+        }
+
+        var fused = queries.matmul(fusedCandidates.t()) * (scale * 100); // [queries, |E|]
+        // 1 at the start, so that the sum begins as the branches' mean under an even gate; never negative.
+        var alpha = (_config.RelationAware ? weights.index_select(0, relationIds) : weights).exp(); // [queries or 1, branches]
+        var shares = alpha * gate; // [queries, branches]
+        var parts = outputs.Select((output, m) => output.Logits * shares.select(1, m).unsqueeze(1)).ToArray();
+        return new FusionOutput(queries, gate, fused, parts);
+    }
+
+    /// <summary>Σ_m share_m · map_m(x_m), plus the product of all available modalities' factors: [n, hidden], of length 1.</summary>
+    private Tensor Join(IReadOnlyList<Tensor> vectors, IReadOnlyList<Tensor> available, Tensor shares)
+    {
+        var units = vectors.Select(Unit).ToArray();
+        var joined = units.Select((x, m) => maps[m].forward(x) * shares.select(1, m).unsqueeze(1)).Aggregate((a, b) => a + b);
+        if (factors is not null)
+        {
+            // A modality that is lacking leaves the product as it is.
+            var product = units.Select((x, m) => where(available[m].gt(0.5).unsqueeze(1), factors[m].forward(x), ones_like(available[m]).unsqueeze(1)))
+                .Aggregate((a, b) => a * b); // [n, rank]
+            joined = joined + interaction!.forward(product);
+        }
+
+        return nn.functional.normalize(joined, dim: 1);
+    }
+
+    // Branches differ in the scale of their vectors by orders of magnitude; what they point at is what is joined.
+    private static Tensor Unit(Tensor x) => nn.functional.normalize(x, dim: 1, eps: 1e-8) * Math.Sqrt(x.shape[1]);
+
+    /// <summary>How sure a branch is: best probability, entropy (1 = even), margin of the best over the second. [queries, 3].</summary>
+    private static Tensor Confidence(Tensor logits)
+    {
+        var logP = nn.functional.log_softmax(logits, 1);
+        var p = logP.exp();
+        var (best, _) = p.topk(2, 1); // [queries, 2]
+        var entropy = (p * logP).sum(1).div(-Math.Log(logits.shape[1]));
+        return stack([best.select(1, 0), entropy, best.select(1, 0) - best.select(1, 1)], 1);
+    }
+
+    // Hides one modality of some queries, but never the last that a query has.
+    private Tensor[] Hide(Tensor[] available)
+    {
+        var has = stack(available, 1);
+        var draw = rand_like(has).lt(_config.ModalityDropout / _branches).to(ScalarType.Float32);
+        var kept = has * (1 - draw);
+        var any = kept.sum(1, keepdim: true).gt(0.5);
+        return where(any, kept, has).unbind(1);
+    }
+}
+
+/// <summary>What the fusion says to a batch of queries.</summary>
+/// <param name="Queries">Fused queries [queries, hidden], of length 1.</param>
+/// <param name="Gate">[queries, branches], each row sums to 1.</param>
+/// <param name="Fused">The fused score, [queries, |E|].</param>
+/// <param name="Parts">Each branch's weighed logits, [queries, |E|].</param>
+public sealed record FusionOutput(Tensor Queries, Tensor Gate, Tensor Fused, IReadOnlyList<Tensor> Parts)
+{
+    /// <summary>The final score: the fused score plus all parts, [queries, |E|].</summary>
+    public Tensor Logits() => Parts.Aggregate(Fused, (sum, part) => sum + part);
+}

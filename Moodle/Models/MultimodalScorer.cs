@@ -1,0 +1,110 @@
+using static TorchSharp.torch;
+
+namespace Moodle.Models;
+
+/// <summary>
+/// A trained model frozen for ranking: candidates of all branches are computed once, not for every batch. Holds tensors of its own until disposed.
+/// </summary>
+public sealed class MultimodalScorer : ILinkScorer, IDisposable
+{
+    /// <summary>The name of the fusion among the branches.</summary>
+    public const string FusionName = "fusion";
+
+    /// <summary>The name under which the plain mean of the branches' log-probabilities stands in for a fusion that is not trained yet.</summary>
+    public const string MeanName = "mean";
+
+    private readonly MultimodalModel _model;
+    private readonly bool _mean;
+    private readonly Tensor[] _candidates;
+    private readonly Tensor? _fused;
+
+    /// <summary>Takes the model as it is now.</summary>
+    /// <param name="model">The model; it must not be trained while this is in use.</param>
+    /// <param name="untrainedFusion">Whether the fusion is still to be trained: the branches' mean is scored in its place.</param>
+    public MultimodalScorer(MultimodalModel model, bool untrainedFusion = false)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        _model = model;
+        _mean = untrainedFusion && model.Branches.Count > 1;
+        model.eval();
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var candidates = model.Branches.Select(branch => branch.Candidates()).ToArray();
+        _candidates = [.. candidates.Select(tensor => tensor.detach().DetachFromDisposeScope())];
+        if (!_mean && model.Fusion is { } fusion)
+        {
+            _fused = fusion.Candidates(_candidates, [.. model.Branches.Select(branch => branch.Available)]).DetachFromDisposeScope();
+        }
+
+        var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality));
+        Branches = [.. _mean ? names.Prepend(MeanName) : _fused is not null ? names.Prepend(FusionName) : names];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Branches { get; }
+
+    /// <inheritdoc/>
+    public int EntityCount => _model.EntityCount;
+
+    /// <inheritdoc/>
+    public int RelationCount => _model.RelationCount;
+
+    /// <inheritdoc/>
+    public Device Device => _candidates[0].device;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Tensor> Score(Tensor entities, Tensor relations)
+    {
+        using var scope = NewDisposeScope();
+        var outputs = Outputs(entities, relations);
+        var logits = outputs.Select(output => output.Logits);
+        if (_mean)
+        {
+            logits = logits.Prepend(MeanParts(outputs).Aggregate((a, b) => a + b));
+        }
+        else if (_fused is not null)
+        {
+            logits = logits.Prepend(_model.Fusion!.Forward(outputs, _fused, relations).Logits());
+        }
+
+        return [.. logits.Select(tensor => tensor.MoveToOuterDisposeScope())];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Part, Tensor Scores)> Explain(Tensor entities, Tensor relations)
+    {
+        using var scope = NewDisposeScope();
+        var outputs = Outputs(entities, relations);
+        IReadOnlyList<Tensor> parts = [outputs[0].Logits];
+        var names = _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToList();
+        if (_mean)
+        {
+            parts = MeanParts(outputs);
+        }
+        else if (_fused is not null)
+        {
+            var fusion = _model.Fusion!.Forward(outputs, _fused, relations);
+            parts = [.. fusion.Parts, fusion.Fused];
+            names.Add("interaction");
+        }
+
+        return [.. parts.Select((part, i) => (names[i], part.MoveToOuterDisposeScope()))];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _fused?.Dispose();
+        Array.ForEach(_candidates, tensor => tensor.Dispose());
+    }
+
+    private BranchOutput[] Outputs(Tensor entities, Tensor relations) =>
+        [.. _model.Branches.Select((branch, m) => branch.Forward(_candidates[m], entities, relations))];
+
+    // Branches that lack the query's known end do not take part in its mean.
+    private static Tensor[] MeanParts(BranchOutput[] outputs)
+    {
+        var count = outputs.Select(output => output.Available).Aggregate((a, b) => a + b).clamp_min(1); // [queries]
+        return Array.ConvertAll(outputs, output => output.Logits * (output.Available / count).unsqueeze(1));
+    }
+}

@@ -1,0 +1,103 @@
+using Moodle.Configuration;
+using static TorchSharp.torch;
+
+namespace Moodle.Models;
+
+/// <summary>
+/// Branches as each other's teachers: λ · Σ_{n≠m} w_{n→m} · τ² · KL(stopgrad p_n^{1/τ} ‖ p_m^{1/τ}). w_{n→m} is near 1 where teacher n has
+/// lately answered the query's relation better than student m, near 0 where it has answered worse, so that a weak modality does not
+/// drag a strong one down. A branch neither teaches nor learns where the query's known end lacks its modality.
+/// </summary>
+public sealed class MutualGuidance : nn.Module
+{
+    private const double Momentum = 0.9;
+    private readonly GuidanceConfig _config;
+    private readonly int _branches;
+
+    /// <summary>Creates the guidance with an empty record of how well branches answer.</summary>
+    public MutualGuidance(GuidanceConfig config, int branches, int relationCount) : base(nameof(MutualGuidance))
+    {
+        (_config, _branches) = (config, branches);
+        // Running mean cross-entropy of each branch on each relation; part of the state, since it decides w.
+        register_buffer("losses", zeros(branches, 2L * relationCount));
+        RegisterComponents();
+    }
+
+    private Tensor Losses => get_buffer("losses")!;
+
+    /// <summary>Updates the running record with this batch's losses.</summary>
+    /// <param name="losses">Per branch the cross-entropy of each query, [queries], summed over its triples.</param>
+    /// <param name="batch">The queries.</param>
+    public void Observe(IReadOnlyList<Tensor> losses, QueryBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(losses);
+        ArgumentNullException.ThrowIfNull(batch);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var weights = zeros(Losses.shape[1], device: Losses.device).index_add(0, batch.Relations, batch.Weights, 1); // [2|R|]
+        for (var m = 0; m < _branches; m++)
+        {
+            var mean = zeros_like(weights).index_add(0, batch.Relations, losses[m].detach(), 1) / weights.clamp_min(1);
+            var record = Losses[m];
+            var next = where(record.eq(0), mean, (record * Momentum) + (mean * (1 - Momentum)));
+            record.copy_(where(weights.gt(0), next, record));
+        }
+    }
+
+    /// <summary>The guidance of one student, averaged over the batch's triples.</summary>
+    /// <param name="student">Index of the student among the outputs.</param>
+    /// <param name="outputs">All branches' outputs.</param>
+    /// <param name="batch">The queries.</param>
+    /// <returns>A scalar without λ.</returns>
+    public Tensor Loss(int student, IReadOnlyList<BranchOutput> outputs, QueryBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(outputs);
+        ArgumentNullException.ThrowIfNull(batch);
+        var terms = new List<Tensor>(outputs.Count - 1);
+        for (var teacher = 0; teacher < outputs.Count; teacher++)
+        {
+            if (teacher == student)
+            {
+                continue;
+            }
+
+            var weight = batch.Weights * outputs[teacher].Available * outputs[student].Available * Trust(teacher, student, batch.Relations); // [queries]
+            var divergence = outputs[0].Logits.shape[1] <= _config.ExactEntities
+                ? Exact(outputs[teacher].Logits.detach(), outputs[student].Logits)
+                : TopK(outputs[teacher].Logits.detach(), outputs[student].Logits);
+            terms.Add((divergence * weight).sum());
+        }
+
+        var scale = _config.Temperature * _config.Temperature / batch.TotalWeight;
+        return stack(terms).sum() * scale;
+    }
+
+    /// <summary>w_{teacher→student} for each query: [queries], from 0 to 1.</summary>
+    private Tensor Trust(int teacher, int student, Tensor relations)
+    {
+        if (!_config.RelationAware)
+        {
+            return full_like(relations, 0.5, dtype: ScalarType.Float32);
+        }
+
+        return (Losses[student] - Losses[teacher]).sigmoid().index_select(0, relations);
+    }
+
+    private Tensor Exact(Tensor teacher, Tensor student)
+    {
+        var (p, q) = (nn.functional.log_softmax(teacher / _config.Temperature, 1), nn.functional.log_softmax(student / _config.Temperature, 1));
+        return (p.exp() * (p - q)).sum(1); // [queries]
+    }
+
+    // Over the teacher's best candidates and one lump of all others: by the data-processing inequality never above the exact
+    // divergence, and 0 only where the student gives these candidates what the teacher gives them.
+    private Tensor TopK(Tensor teacher, Tensor student)
+    {
+        var (t, s) = (teacher / _config.Temperature, student / _config.Temperature);
+        var (best, indices) = t.topk(_config.TopK, 1); // [queries, k]
+        var p = (best - t.logsumexp(1, keepdim: true)).exp();
+        var logQ = s.gather(1, indices) - s.logsumexp(1, keepdim: true);
+        var (restP, restQ) = ((1 - p.sum(1)).clamp_min(1e-6), (1 - logQ.exp().sum(1)).clamp_min(1e-6)); // [queries]
+        return (p * (p.clamp_min(1e-20).log() - logQ)).sum(1) + (restP * (restP.log() - restQ.log()));
+    }
+}
