@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using System.Security.Cryptography;
@@ -107,16 +106,22 @@ public static class LibTorch
 
     private static string FindLibTorch(string? external)
     {
-        if (external is not null)
+        var own = Path.GetDirectoryName(Find("libtorch_cpu.so"));
+        if (external is null)
         {
-            var folder = Path.GetFullPath(external);
-            return File.Exists(Path.Combine(folder, "libtorch_cpu.so"))
-                ? folder
-                : throw new LibTorchException($"{FolderVariable}: {folder} holds no libtorch_cpu.so; name the folder torch/lib of a Python PyTorch 2.10 or later.");
+            return own ?? throw new LibTorchException(
+                $"no libtorch: libtorch_cpu.so is missing (looked in {string.Join(", ", NativeFolders())}); "
+                + $"build with -p:TorchBackend=cpu or cuda, or set {FolderVariable} to the folder torch/lib of a Python PyTorch.");
         }
-        return Path.GetDirectoryName(Find("libtorch_cpu.so")) ?? throw new LibTorchException(
-            $"no libtorch: libtorch_cpu.so is missing (looked in {string.Join(", ", NativeFolders())}); "
-            + $"build with -p:TorchBackend=cpu or cuda, or set {FolderVariable} to the folder torch/lib of a Python PyTorch.");
+        var folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(external));
+        if (!File.Exists(Path.Combine(folder, "libtorch_cpu.so")))
+        {
+            throw new LibTorchException(
+                $"{FolderVariable}: {folder} holds no libtorch_cpu.so; name the folder torch/lib of a Python PyTorch 2.10 or later.");
+        }
+        // TorchSharp's static constructor loads libtorch_cpu by name, from the program's folders first; two in one process end it.
+        return own is null || own == folder ? folder : throw new LibTorchException(
+            $"{FolderVariable} cannot stand in for the libtorch in {own}; unset it, or build with -p:TorchBackend=external.");
     }
 
     private static nint Open(string file)
@@ -226,11 +231,6 @@ public static class LibTorch
         catch (InvalidOperationException)
         {
             // Somebody set one already: the event above still answers once the search has failed.
-        }
-        // TorchSharp would now load libtorch_cpu by name, which could be a second libtorch beside that of MOODLE_LIBTORCH.
-        foreach (var flag in new[] { "nativeBackendLoaded", "nativeBackendCudaLoaded" })
-        {
-            typeof(torch).GetField(flag, BindingFlags.Static | BindingFlags.NonPublic)?.SetValue(null, true);
         }
     }
 
