@@ -11,6 +11,7 @@ public sealed class MultimodalModel : nn.Module
     private readonly MutualGuidance? guidance;
     private readonly Fusion? fusion;
     private readonly ContrastiveLoss? contrast;
+    private readonly Parameter? log_variances;
 
     /// <summary>Creates the model with random weights from torch's generator.</summary>
     /// <param name="config">The configuration.</param>
@@ -39,8 +40,7 @@ public sealed class MultimodalModel : nn.Module
 
         if (Branches.Count > 1 && config.Training.TaskWeights == TaskWeighting.Uncertainty)
         {
-            LogVariances = nn.Parameter(zeros(Branches.Count));
-            register_parameter("log_variances", LogVariances);
+            log_variances = nn.Parameter(zeros(Branches.Count));
         }
 
         RegisterComponents();
@@ -65,7 +65,18 @@ public sealed class MultimodalModel : nn.Module
     public ContrastiveLoss? Contrast => contrast;
 
     /// <summary>log σ² of each branch's task (Kendall et al. 2018): [branches], null where task weights are fixed.</summary>
-    public Parameter? LogVariances { get; }
+    public Parameter? LogVariances => log_variances;
+
+    /// <summary>Names and parameters that the branches' own tasks train.</summary>
+    public IEnumerable<(string Name, Parameter Parameter)> UnimodalParameters() =>
+        named_parameters().Where(entry => !IsFusion(entry.name)).Select(entry => (entry.name, entry.parameter));
+
+    /// <summary>Names and parameters that the fusion and its contrastive loss train.</summary>
+    public IEnumerable<(string Name, Parameter Parameter)> FusionParameters() =>
+        named_parameters().Where(entry => IsFusion(entry.name)).Select(entry => (entry.name, entry.parameter));
+
+    private static bool IsFusion(string name) =>
+        name.StartsWith(nameof(fusion), StringComparison.Ordinal) || name.StartsWith(nameof(contrast), StringComparison.Ordinal);
 
     /// <summary>The name of a modality in reports, checkpoints and JSON.</summary>
     public static string NameOf(Modality modality) => modality switch

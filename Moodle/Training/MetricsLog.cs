@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Moodle.Evaluation;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Moodle.Training;
+
+/// <summary>One JSON line for every event, and the same numbers for TensorBoard.</summary>
+internal sealed class MetricsLog(string path, string tensorBoard) : IDisposable
+{
+    private SummaryWriter? _writer;
+
+    /// <summary>Length of the file in bytes.</summary>
+    public long Length => File.Exists(path) ? new FileInfo(path).Length : 0;
+
+    /// <summary>Cuts what was written after a checkpoint, before the work is done again.</summary>
+    public void Truncate(long length)
+    {
+        if (Length > length)
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Write);
+            file.SetLength(length);
+        }
+    }
+
+    /// <summary>The end of an epoch.</summary>
+    public void Epoch(string stage, TrainingState state, IEnumerable<(string Name, double Value)> losses, double seconds, double rate, string unit)
+    {
+        var terms = new JsonObject();
+        foreach (var (name, value) in losses)
+        {
+            terms.Add(name, value);
+            Scalar($"{stage}/loss/{name}", value, state.GlobalStep);
+        }
+
+        Append("epoch", stage, state, new JsonObject
+        {
+            ["losses"] = terms,
+            ["seconds"] = seconds,
+            [$"{unit}_per_second"] = rate,
+            ["memory_mib"] = Process.GetCurrentProcess().WorkingSet64 / 1048576,
+        });
+    }
+
+    /// <summary>A validation.</summary>
+    public void Validation(string stage, TrainingState state, IEnumerable<(string Branch, Metrics Metrics)> branches)
+    {
+        var all = new JsonObject();
+        foreach (var (branch, metrics) in branches)
+        {
+            all.Add(branch, new JsonObject
+            {
+                ["mrr"] = metrics.Mrr,
+                ["mr"] = metrics.Mr,
+                ["hits_at_1"] = metrics.HitsAt1,
+                ["hits_at_3"] = metrics.HitsAt3,
+                ["hits_at_10"] = metrics.HitsAt10,
+            });
+            Scalar($"{stage}/validation_mrr/{branch}", metrics.Mrr, state.GlobalStep);
+        }
+
+        Append("validation", stage, state, new JsonObject { ["branches"] = all });
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _writer = null;
+
+    private void Append(string kind, string stage, TrainingState state, JsonObject values)
+    {
+        var line = new JsonObject { ["event"] = kind, ["stage"] = stage, ["epoch"] = state.Epoch, ["step"] = state.GlobalStep };
+        foreach (var (name, value) in values.ToArray())
+        {
+            values.Remove(name);
+            line.Add(name, value);
+        }
+
+        File.AppendAllText(path, line.ToJsonString(JsonSerializerOptions.Default) + "\n", Encoding.UTF8);
+    }
+
+    private void Scalar(string tag, double value, long step)
+    {
+        _writer ??= torch.utils.tensorboard.SummaryWriter(tensorBoard, createRunName: false);
+        _writer.add_scalar(tag, (float)value, (int)step);
+    }
+}

@@ -1,0 +1,115 @@
+using System.Text;
+
+namespace Moodle.Training;
+
+/// <summary>
+/// The folder of a run: <c>config.yaml</c>, <c>log.txt</c>, <c>metrics.jsonl</c>, <c>tensorboard/</c>, <c>features/</c>, <c>checkpoints/</c>
+/// and, at the end, <c>results.json</c>.
+/// </summary>
+internal sealed class RunFolder : IDisposable
+{
+    private readonly object _lock = new();
+    private readonly FileStream _mutex;
+
+    private RunFolder(string path, FileStream mutex)
+    {
+        (Path, _mutex) = (path, mutex);
+        Checkpoints = new CheckpointFolder(System.IO.Path.Combine(path, "checkpoints"));
+        Metrics = new MetricsLog(System.IO.Path.Combine(path, "metrics.jsonl"), System.IO.Path.Combine(path, "tensorboard"));
+    }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>Its checkpoints.</summary>
+    public CheckpointFolder Checkpoints { get; }
+
+    /// <summary>Its metrics.</summary>
+    public MetricsLog Metrics { get; }
+
+    /// <summary>The resolved configuration.</summary>
+    public string ConfigPath => System.IO.Path.Combine(Path, ConfigName);
+
+    /// <summary>The test results.</summary>
+    public string ResultsPath => System.IO.Path.Combine(Path, "results.json");
+
+    /// <summary>The encoders' features.</summary>
+    public string FeaturesPath => System.IO.Path.Combine(Path, "features");
+
+    /// <summary>Length of the metrics file in bytes.</summary>
+    public long MetricsLength => Metrics.Length;
+
+    /// <summary>The name of the configuration in every run folder.</summary>
+    public const string ConfigName = "config.yaml";
+
+    /// <summary>Starts a run in a folder that holds none, or, by force, in place of the run that it holds.</summary>
+    /// <exception cref="InputException">A run is there already, or the folder cannot be written.</exception>
+    public static RunFolder Create(string path, bool force)
+    {
+        if (File.Exists(System.IO.Path.Combine(path, ConfigName)))
+        {
+            if (!force)
+            {
+                throw new InputException($"{path}: holds a run already; continue it with 'moodle resume {path}', choose another --run, or replace it with --force");
+            }
+
+            using (Open(path))
+            {
+                // Locked, so that a run that is still at work is not deleted under its hands.
+            }
+
+            foreach (var name in (string[])["config.yaml", "log.txt", "metrics.jsonl", "results.json"])
+            {
+                File.Delete(System.IO.Path.Combine(path, name));
+            }
+
+            foreach (var folder in (string[])["tensorboard", "features", "checkpoints"])
+            {
+                var full = System.IO.Path.Combine(path, folder);
+                if (Directory.Exists(full))
+                {
+                    Directory.Delete(full, recursive: true);
+                }
+            }
+        }
+
+        return Open(path);
+    }
+
+    /// <summary>Opens a run's folder for work by this process alone.</summary>
+    /// <exception cref="InputException">Another process works in it, or the folder cannot be written.</exception>
+    public static RunFolder Open(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+            return new RunFolder(path, new FileStream(System.IO.Path.Combine(path, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            throw new InputException($"{path}: cannot be written ({exception.Message}); choose a folder of yours with --run", exception);
+        }
+        catch (IOException exception)
+        {
+            throw new InputException(File.Exists(System.IO.Path.Combine(path, ".lock"))
+                ? $"{path}: another moodle process works on this run; wait for it, or choose another --run"
+                : $"{path}: cannot be used as a run folder ({exception.Message}); choose another --run", exception);
+        }
+    }
+
+    /// <summary>Appends a line to the log.</summary>
+    public void Log(string text)
+    {
+        lock (_lock)
+        {
+            File.AppendAllText(System.IO.Path.Combine(Path, "log.txt"), FormattableString.Invariant($"{DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z {text}\n"), Encoding.UTF8);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Metrics.Dispose();
+        _mutex.Dispose();
+    }
+}

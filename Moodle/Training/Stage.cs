@@ -1,0 +1,59 @@
+using Moodle.Evaluation;
+using Moodle.Runtime;
+using static TorchSharp.torch;
+
+namespace Moodle.Training;
+
+/// <summary>One stage of training: what a step is, and what is measured between epochs. The loop around it is the <see cref="StageRunner"/>.</summary>
+internal abstract class Stage : IDisposable
+{
+    /// <summary>The stage's name in logs, metrics and checkpoints.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The most epochs.</summary>
+    public abstract int Epochs { get; }
+
+    /// <summary>Names of the loss terms, in the order in which steps return them.</summary>
+    public abstract IReadOnlyList<string> LossNames { get; }
+
+    /// <summary>What is trained and saved.</summary>
+    public abstract nn.Module Module { get; }
+
+    /// <summary>The optimisers; each parameter belongs to one of them.</summary>
+    public abstract IReadOnlyList<ParameterOptimizer> Optimizers { get; }
+
+    /// <summary>What an epoch counts, in the plural.</summary>
+    public abstract string Unit { get; }
+
+    /// <summary>How many of <see cref="Unit"/> an epoch has.</summary>
+    public abstract long UnitsPerEpoch { get; }
+
+    /// <summary>Whether epochs are followed by validation, and the best one is kept.</summary>
+    public virtual bool Validates => true;
+
+    /// <summary>Prepares an epoch.</summary>
+    /// <param name="epoch">Complete epochs before it.</param>
+    /// <param name="random">The epoch's own generator.</param>
+    /// <returns>The number of steps.</returns>
+    public abstract int BeginEpoch(int epoch, SplitMix64 random);
+
+    /// <summary>Forward, backward and update. Runs inside a DisposeScope; torch's generator is seeded for the step.</summary>
+    /// <param name="epoch">Complete epochs before this one.</param>
+    /// <param name="step">Complete steps of this epoch.</param>
+    /// <returns>The loss terms, detached: [LossNames.Count].</returns>
+    public abstract Tensor Step(int epoch, int step);
+
+    /// <summary>Metrics of each branch on validation; the first one decides.</summary>
+    public virtual IReadOnlyList<(string Branch, Metrics Metrics)> Validate(Action<int, int> progress, CancellationToken cancellation) => [];
+
+    /// <inheritdoc/>
+    public virtual void Dispose()
+    {
+        foreach (var optimizer in Optimizers)
+        {
+            optimizer.Dispose();
+        }
+
+        GC.SuppressFinalize(this);
+    }
+}

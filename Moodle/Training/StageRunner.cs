@@ -1,0 +1,196 @@
+using System.Diagnostics;
+using System.Text;
+using Moodle.Configuration;
+using Moodle.Runtime;
+using static TorchSharp.torch;
+
+namespace Moodle.Training;
+
+/// <summary>
+/// The loop around stages: epochs and steps, validation and early stopping, checkpoints, metrics. What a step draws at random depends on
+/// where it stands and not on what ran before it in the same process, so a resumed run goes on exactly as it would have.
+/// </summary>
+internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingMonitor monitor, CancellationToken cancellation)
+{
+    private readonly Stopwatch _sinceCheckpoint = Stopwatch.StartNew();
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private double _secondsBefore;
+
+    /// <summary>Runs a stage from where the state says to its end, and leaves the stage's best parameters in the module.</summary>
+    /// <param name="stage">The stage.</param>
+    /// <param name="state">The state of the last checkpoint, of this stage or of one before.</param>
+    /// <returns>The state after the stage.</returns>
+    /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
+    public TrainingState Run(Stage stage, TrainingState state)
+    {
+        _secondsBefore = Math.Max(_secondsBefore, state.Seconds);
+        if (state.Stage == stage.Name)
+        {
+            Restore(stage, CheckpointFolder.Last, withOptimizer: true);
+        }
+        else
+        {
+            state = new TrainingState { Seed = config.Seed, Stage = stage.Name, GlobalStep = state.GlobalStep, MetricsLength = run.MetricsLength };
+            monitor.Message($"{stage.Name}: up to {stage.Epochs} epochs of {stage.UnitsPerEpoch:N0} {stage.Unit}");
+            if (stage.Validates)
+            {
+                state = Validate(stage, state);
+            }
+        }
+
+        while (!state.StageEnded && state.Epoch < stage.Epochs)
+        {
+            state = Epoch(stage, state);
+        }
+
+        if (!state.StageEnded)
+        {
+            state = Save(stage, state with { StageEnded = true });
+        }
+
+        if (stage.Validates)
+        {
+            Restore(stage, CheckpointFolder.Best, withOptimizer: false);
+            monitor.Message($"{stage.Name}: best validation MRR {state.BestMrr:F4} after {state.BestEpoch} of {state.Epoch} epochs");
+        }
+
+        return state;
+    }
+
+    private TrainingState Epoch(Stage stage, TrainingState state)
+    {
+        var steps = stage.BeginEpoch(state.Epoch, SplitMix64.ForStream((ulong)config.Seed, StreamOf(stage.Name, state.Epoch)));
+        var sums = state.LossSums.Count > 0 ? state.LossSums.ToArray() : new double[stage.LossNames.Count];
+        var (task, first, clock) = ($"{stage.Name} {state.Epoch + 1}/{stage.Epochs}", state.Step, Stopwatch.StartNew());
+        using var pending = new LossSums(stage.LossNames.Count);
+        stage.Module.train();
+        for (var step = first; step < steps; step++)
+        {
+            RandomState.Seed((long)(StreamOf(stage.Name, state.Epoch) ^ ((ulong)config.Seed << 20) ^ (ulong)step) & long.MaxValue);
+            using (NewDisposeScope())
+            {
+                pending.Add(stage.Step(state.Epoch, step));
+            }
+
+            monitor.Progress(task, stage.UnitsPerEpoch * (step + 1) / steps, stage.UnitsPerEpoch, stage.Unit);
+            if (cancellation.IsCancellationRequested || _sinceCheckpoint.Elapsed.TotalSeconds > config.Training.CheckpointSeconds)
+            {
+                pending.MoveTo(sums);
+                state = Save(stage, state with { Step = step + 1, GlobalStep = state.GlobalStep + step + 1 - state.Step, LossSums = [.. sums] });
+                cancellation.ThrowIfCancellationRequested();
+            }
+        }
+
+        pending.MoveTo(sums);
+        var losses = stage.LossNames.Zip(sums, (name, sum) => (name, sum / Math.Max(1, steps))).ToArray();
+        if (losses.Any(loss => !double.IsFinite(loss.Item2)))
+        {
+            throw new InvalidOperationException($"{task}: the loss is no longer a finite number; lower the stage's learning rate. "
+                + $"The last good checkpoint is kept in {run.Path}");
+        }
+
+        state = state with { Epoch = state.Epoch + 1, Step = 0, GlobalStep = state.GlobalStep + steps - state.Step, LossSums = [] };
+        var rate = stage.UnitsPerEpoch * (double)(steps - first) / Math.Max(1, steps) / Math.Max(1e-9, clock.Elapsed.TotalSeconds);
+        run.Metrics.Epoch(stage.Name, state, losses, clock.Elapsed.TotalSeconds, rate, stage.Unit);
+        monitor.Message($"{task}: {string.Join(", ", losses.Select(loss => $"{loss.Item1} {loss.Item2:F4}"))}; {clock.Elapsed.TotalSeconds:F1} s, {rate:N0} {stage.Unit}/s");
+
+        var ended = state.Epoch >= stage.Epochs;
+        if (stage.Validates && (state.Epoch % config.Training.ValidateEvery == 0 || ended))
+        {
+            state = Validate(stage, state);
+            ended |= config.Training.Patience > 0 && state.Stale >= config.Training.Patience;
+        }
+
+        state = state with { StageEnded = ended };
+        // A checkpoint after each epoch would cost more than the epoch on a small graph.
+        return ended || _sinceCheckpoint.Elapsed.TotalSeconds > Math.Min(10, config.Training.CheckpointSeconds) || cancellation.IsCancellationRequested
+            ? SaveAndStop(stage, state)
+            : state;
+    }
+
+    private TrainingState SaveAndStop(Stage stage, TrainingState state)
+    {
+        state = Save(stage, state);
+        cancellation.ThrowIfCancellationRequested();
+        return state;
+    }
+
+    private TrainingState Validate(Stage stage, TrainingState state)
+    {
+        var branches = stage.Validate(
+            (done, total) => monitor.Progress($"{stage.Name} validation", done, total, "queries"), CancellationToken.None);
+        run.Metrics.Validation(stage.Name, state, branches);
+        var mrr = branches[0].Metrics.Mrr;
+        var better = mrr > state.BestMrr;
+        monitor.Message($"{stage.Name} {state.Epoch}/{stage.Epochs}: validation MRR "
+            + string.Join(", ", branches.Select(branch => $"{branch.Branch} {branch.Metrics.Mrr:F4}")) + (better ? " (best)" : ""));
+        state = better
+            ? state with { BestMrr = mrr, BestEpoch = state.Epoch, Stale = 0 }
+            : state with { Stale = state.Stale + 1 };
+        if (better)
+        {
+            run.Checkpoints.Save(CheckpointFolder.Best, Stamp(state), ModuleTensors.Of(stage.Module, ModelPrefix));
+        }
+
+        return state;
+    }
+
+    private TrainingState Save(Stage stage, TrainingState state)
+    {
+        state = Stamp(state);
+        var tensors = ModuleTensors.Of(stage.Module, ModelPrefix);
+        foreach (var (name, tensor) in stage.Optimizers.SelectMany(optimizer => optimizer.State()))
+        {
+            tensors.Add(OptimizerPrefix + name, tensor);
+        }
+
+        run.Checkpoints.Save(CheckpointFolder.Last, state, tensors);
+        _sinceCheckpoint.Restart();
+        return state;
+    }
+
+    private TrainingState Stamp(TrainingState state) =>
+        state with { MetricsLength = run.MetricsLength, Seconds = _secondsBefore + _clock.Elapsed.TotalSeconds };
+
+    private void Restore(Stage stage, string name, bool withOptimizer)
+    {
+        var (_, tensors) = run.Checkpoints.Load(name);
+        try
+        {
+            ModuleTensors.Load(stage.Module, ModelPrefix, tensors.Where(entry => !entry.Key.StartsWith(OptimizerPrefix, StringComparison.Ordinal)).ToDictionary(), run.Checkpoints.JsonPath(name));
+            if (withOptimizer)
+            {
+                var state = tensors.Where(entry => entry.Key.StartsWith(OptimizerPrefix, StringComparison.Ordinal))
+                    .ToDictionary(entry => entry.Key[OptimizerPrefix.Length..], entry => entry.Value);
+                foreach (var optimizer in stage.Optimizers)
+                {
+                    optimizer.Load(state);
+                }
+            }
+        }
+        finally
+        {
+            foreach (var tensor in tensors.Values)
+            {
+                tensor.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Prefix of the model's tensors in a checkpoint.</summary>
+    public const string ModelPrefix = "model.";
+
+    private const string OptimizerPrefix = "optimizer.";
+
+    // FNV-1a over the stage's name, then the epoch: a number of its own for every epoch of every stage.
+    private static ulong StreamOf(string stage, int epoch)
+    {
+        var hash = 14695981039346656037UL;
+        foreach (var value in Encoding.UTF8.GetBytes(stage).Concat(BitConverter.GetBytes(epoch)))
+        {
+            hash = (hash ^ value) * 1099511628211UL;
+        }
+
+        return hash;
+    }
+}

@@ -1,0 +1,126 @@
+using Moodle.Configuration;
+using Moodle.Evaluation;
+using Moodle.Graphs;
+using Moodle.Models;
+using Moodle.Runtime;
+using static TorchSharp.torch;
+
+namespace Moodle.Training;
+
+/// <summary>A training run from its beginning, or from its last checkpoint, to the test results.</summary>
+public static class Trainer
+{
+    /// <summary>Starts a run.</summary>
+    /// <param name="config">The configuration; <c>data.path</c> is a full path.</param>
+    /// <param name="runPath">The run's folder.</param>
+    /// <param name="force">Whether a run that is there is replaced.</param>
+    /// <param name="monitor">Hears messages and progress.</param>
+    /// <param name="cancellation">Finishes the step, saves and stops.</param>
+    /// <exception cref="InputException">Something given cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; <see cref="Resume"/> goes on.</exception>
+    public static EvaluationReport Start(MoodleConfig config, string runPath, bool force, ITrainingMonitor monitor, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var device = Devices.Parse(config.Device);
+        // Read before the folder is touched: bad data must not cost the run that is there.
+        var graph = GraphReader.Read(config.Data.Path);
+        using var run = RunFolder.Create(runPath, force);
+        RunVocabularies.Write(runPath, graph);
+        AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
+        return Run(run, config, graph, device, new LoggingMonitor(monitor, run), cancellation);
+    }
+
+    /// <summary>Goes on with a run from its last checkpoint, or from the beginning where it has none.</summary>
+    /// <param name="runPath">The run's folder.</param>
+    /// <param name="monitor">Hears messages and progress.</param>
+    /// <param name="cancellation">Finishes the step, saves and stops.</param>
+    /// <exception cref="InputException">There is no run, or it cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; another call goes on.</exception>
+    public static EvaluationReport Resume(string runPath, ITrainingMonitor monitor, CancellationToken cancellation)
+    {
+        var config = RunFolder.ReadConfig(runPath);
+        var device = Devices.Parse(config.Device);
+        var graph = GraphReader.Read(config.Data.Path);
+        RunVocabularies.Check(runPath, graph);
+        using var run = RunFolder.Open(runPath);
+        return Run(run, config, graph, device, new LoggingMonitor(monitor, run), cancellation);
+    }
+
+    private static EvaluationReport Run(
+        RunFolder run, MoodleConfig config, KnowledgeGraph graph, Device device, LoggingMonitor monitor, CancellationToken cancellation)
+    {
+        Devices.SetThreads(config.Threads);
+        Describe(graph, device, monitor);
+        var state = new TrainingState();
+        if (run.Checkpoints.Has(CheckpointFolder.Last))
+        {
+            state = TrainingState.Read(run.Checkpoints.JsonPath(CheckpointFolder.Last));
+            monitor.Message($"resuming in stage '{state.Stage}' after {state.Epoch} epochs and {state.Step} steps");
+        }
+
+        run.Metrics.Truncate(state.MetricsLength);
+        var runner = new StageRunner(run, config, monitor, cancellation);
+        var queries = TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, graph.Train);
+        var features = new FeatureBuilder(run, config, graph, queries, device, monitor, cancellation).Build(runner, ref state);
+
+        RandomState.Seed(config.Seed);
+        using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features);
+        model.to(device);
+        monitor.Message($"model: {string.Join(", ", model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)))}; "
+            + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
+        var validator = new Validator(graph, config);
+        if (state.Stage != FusionStage.StageName)
+        {
+            using var stage = new UnimodalStage(config, model, queries, validator, device);
+            state = runner.Run(stage, state);
+        }
+
+        if (model.Fusion is { } fusion)
+        {
+            using var stage = new FusionStage(config, model, fusion, queries, validator, device);
+            runner.Run(stage, state);
+        }
+
+        return Test(run, config, graph, model, monitor, cancellation);
+    }
+
+    // The one reading of the test split, by the parameters that validation chose.
+    private static EvaluationReport Test(
+        RunFolder run, MoodleConfig config, KnowledgeGraph graph, MultimodalModel model, LoggingMonitor monitor, CancellationToken cancellation)
+    {
+        using var scorer = new MultimodalScorer(model, untrainedFusion: model.Fusion is null);
+        var (report, _) = SplitEvaluation.Run(
+            scorer, graph, Split.Test, config.Evaluation, progress: (done, total) => monitor.Progress("test", done, total, "queries"), cancellation: cancellation);
+        EvaluationJson.Write(run.ResultsPath, report);
+        foreach (var branch in report.Branches)
+        {
+            monitor.Message($"test {branch.Branch}: MRR {branch.Realistic.Both.Mrr:F4}, Hits@1 {branch.Realistic.Both.HitsAt1:F4}, Hits@10 {branch.Realistic.Both.HitsAt10:F4}");
+        }
+
+        return report;
+    }
+
+    private static void Describe(KnowledgeGraph graph, Device device, LoggingMonitor monitor)
+    {
+        monitor.Message($"data: {graph.Path} ({graph.Layout} layout): {graph.Entities.Count:N0} entities, {graph.Relations.Count:N0} relations, "
+            + $"{graph.Train.Length:N0} training, {graph.Validation.Length:N0} validation and {graph.Test.Length:N0} test triples");
+        foreach (var warning in GraphAudit.Run(graph).Warnings)
+        {
+            monitor.Message($"warning: {warning}");
+        }
+
+        monitor.Message($"device: {device}, {get_num_threads()} CPU threads");
+    }
+
+    /// <summary>Writes messages to the run's log as well.</summary>
+    private sealed class LoggingMonitor(ITrainingMonitor inner, RunFolder run) : ITrainingMonitor
+    {
+        public void Message(string text)
+        {
+            run.Log(text);
+            inner.Message(text);
+        }
+
+        public void Progress(string task, long done, long total, string unit) => inner.Progress(task, done, total, unit);
+    }
+}

@@ -1,0 +1,87 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Moodle.Training;
+
+/// <summary>
+/// Where a run stands. Every random choice of a step follows from the seed, the stage, the epoch and the step, so these four numbers are
+/// the whole random state.
+/// </summary>
+internal sealed record TrainingState
+{
+    /// <summary>The name of the last stage once a run is complete.</summary>
+    public const string Complete = "complete";
+
+    private static readonly JsonSerializerOptions s_json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+    };
+
+    /// <summary>Layout of the checkpoint; a newer program reads older ones or says that it cannot.</summary>
+    public int Format { get; init; } = 1;
+
+    /// <summary>The file with the tensors, beside this one.</summary>
+    public string Tensors { get; init; } = "";
+
+    /// <summary>The seed of the run.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>The stage at work.</summary>
+    public string Stage { get; init; } = "";
+
+    /// <summary>Epochs of the stage that are complete.</summary>
+    public int Epoch { get; init; }
+
+    /// <summary>Steps of the current epoch that are complete.</summary>
+    public int Step { get; init; }
+
+    /// <summary>Steps of all stages that are complete.</summary>
+    public long GlobalStep { get; init; }
+
+    /// <summary>Sums of the loss terms over the current epoch's steps.</summary>
+    public IReadOnlyList<double> LossSums { get; init; } = [];
+
+    /// <summary>The stage's best validation MRR so far; negative before the first validation.</summary>
+    public double BestMrr { get; init; } = -1;
+
+    /// <summary>Complete epochs at that time.</summary>
+    public int BestEpoch { get; init; }
+
+    /// <summary>Validations since then.</summary>
+    public int Stale { get; init; }
+
+    /// <summary>Whether the stage has ended, by its epochs or early.</summary>
+    public bool StageEnded { get; init; }
+
+    /// <summary>Length of metrics.jsonl at this time: what stands behind it was written by work that is done again.</summary>
+    public long MetricsLength { get; init; }
+
+    /// <summary>Seconds of work up to this time.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>As JSON.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, s_json);
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="InputException">The file is missing, no JSON or not of this layout.</exception>
+    public static TrainingState Read(string path)
+    {
+        try
+        {
+            var state = JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), s_json);
+            return state is { Format: 1, Tensors.Length: > 0 }
+                ? state
+                : throw new InputException($"{path}: not a checkpoint of this version of moodle (format 1 expected); train again or use the version that wrote it");
+        }
+        catch (JsonException exception)
+        {
+            throw new InputException($"{path}: not a readable checkpoint ({exception.Message}); use another checkpoint, or train again with --force", exception);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new InputException($"{path}: no such checkpoint; the run has not saved one yet, train it again with --force", exception);
+        }
+    }
+}

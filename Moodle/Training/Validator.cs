@@ -1,0 +1,34 @@
+using System.Collections.Immutable;
+using Moodle.Configuration;
+using Moodle.Evaluation;
+using Moodle.Graphs;
+using Moodle.Models;
+
+namespace Moodle.Training;
+
+/// <summary>Ranks validation between epochs, filtered by train and validation only.</summary>
+internal sealed class Validator
+{
+    private readonly ImmutableArray<Triple> _triples;
+    private readonly KnownAnswers _known;
+    private readonly int _batchSize;
+
+    /// <summary>Takes the validation split, or as much of it as the configuration asks for.</summary>
+    public Validator(KnowledgeGraph graph, MoodleConfig config)
+    {
+        _triples = config.Training.ValidationTriples > 0
+            ? RankingEvaluator.Sample(graph.Validation, config.Training.ValidationTriples, config.Seed)
+            : graph.Validation;
+        _known = SplitEvaluation.KnownFor(graph, Split.Validation);
+        _batchSize = config.Evaluation.BatchSize;
+    }
+
+    /// <summary>Figures of every branch, both sides together; the fusion, or what stands in for it, first.</summary>
+    public IReadOnlyList<(string Branch, Metrics Metrics)> Run(MultimodalModel model, bool untrainedFusion, Action<int, int> progress, CancellationToken cancellation)
+    {
+        using var scorer = new MultimodalScorer(model, untrainedFusion);
+        var ranks = new RankingEvaluator(scorer, _known, _batchSize).Rank(_triples, progress, cancellation);
+        return [.. ranks.Branches.Select((branch, b) => (branch, Metrics.Of(
+            Enumerable.Range(0, 2 * _triples.Length).Select(i => ranks[b, i / 2, (QuerySide)(i % 2)]))))];
+    }
+}
