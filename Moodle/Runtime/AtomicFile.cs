@@ -65,4 +65,12 @@ public static class AtomicFile
             // The first failure is the one to report.
         }
     }
+
+    /// <summary>Copies a file, beside its place and renamed.</summary>
+    /// <exception cref="InputException">The copy cannot be written.</exception>
+    public static void Copy(string from, string to) => Write(to, stream =>
+    {
+        using var source = File.OpenRead(from);
+        source.CopyTo(stream);
+    });
 }

@@ -36,7 +36,7 @@ public sealed class SplitMix64(ulong seed)
     public double NextDouble() => (NextUInt64() >> 11) * (1.0 / (1UL << 53));
 
     /// <summary>Brings the items into a random order, all orders equally likely (Fisher and Yates).</summary>
-    public void Shuffle(Span<int> items)
+    public void Shuffle<T>(Span<T> items)
     {
         for (var i = items.Length - 1; i > 0; i--)
         {

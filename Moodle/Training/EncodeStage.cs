@@ -3,6 +3,7 @@ using Moodle.Encoders;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Training;

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Json;
 using Moodle.Attention;
 using Moodle.Configuration;
@@ -41,15 +40,15 @@ internal sealed class FeatureBuilder(
 
     /// <summary>Features of a complete run.</summary>
     /// <exception cref="InputException">They are missing.</exception>
-    public static Dictionary<Modality, EntityFeatures> Read(RunFolder run, MoodleConfig config, int entityCount) =>
+    public static Dictionary<Modality, EntityFeatures> Read(string runPath, MoodleConfig config, int entityCount) =>
         config.Modalities.Where(modality => modality != Modality.Structure).ToDictionary(modality => modality, modality =>
-            FeatureStore.Read(PathOf(run, modality), null, entityCount) ?? throw Missing(run, modality));
+            FeatureStore.Read(PathOf(runPath, modality), null, entityCount) ?? throw Missing(runPath, modality));
 
-    private static string PathOf(RunFolder run, Modality modality) =>
-        Path.Combine(run.FeaturesPath, MultimodalModel.NameOf(modality) + ".safetensors");
+    private static string PathOf(string runPath, Modality modality) =>
+        Path.Combine(RunFolder.FeaturesOf(runPath), MultimodalModel.NameOf(modality) + ".safetensors");
 
-    private static InputException Missing(RunFolder run, Modality modality) =>
-        new($"{PathOf(run, modality)}: the encoder's features are missing; train again with --force");
+    private static InputException Missing(string runPath, Modality modality) =>
+        new($"{PathOf(runPath, modality)}: the encoder's features are missing; train again with --force");
 
     private EntityFeatures Text(StageRunner runner, ref TrainingState state)
     {
@@ -61,7 +60,7 @@ internal sealed class FeatureBuilder(
             var tokenized = new TokenizedDocuments(documents, new WordPieceTokenizer(pieces), config.Text.Document.MaxTokens);
             var lengths = Enumerable.Range(0, tokenized.Count).Select(entity => tokenized[entity].Length).Order().ToArray();
             monitor.Message($"text: {pieces.Length:N0} word pieces; documents of {lengths[lengths.Length / 2]} tokens (median), {lengths[^1]} (longest)");
-            AtomicFile.WriteText(Path.Combine(run.FeaturesPath, "word_pieces.json"), JsonSerializer.Serialize(pieces));
+            AtomicFile.WriteText(Path.Combine(RunFolder.FeaturesOf(run.Path), "word_pieces.json"), JsonSerializer.Serialize(pieces));
             return new TextEncoder(config.Text.Encoder, tokenized, new DenseAttention());
         });
     }
@@ -91,7 +90,7 @@ internal sealed class FeatureBuilder(
         Modality modality, string key, EncoderTrainingConfig training, StageRunner runner, ref TrainingState state, Func<TEncoder> create)
         where TEncoder : nn.Module, IEntityEncoder
     {
-        var (name, path) = (MultimodalModel.NameOf(modality), PathOf(run, modality));
+        var (name, path) = (MultimodalModel.NameOf(modality), PathOf(run.Path, modality));
         var cached = Path.Combine(UserCache.Folder("features"), $"{name}-{key}.safetensors");
         if (FeatureStore.Read(path, key, graph.Entities.Count) is { } own)
         {
@@ -100,10 +99,10 @@ internal sealed class FeatureBuilder(
 
         if (state.Stage is UnimodalStage.StageName or FusionStage.StageName)
         {
-            throw Missing(run, modality);
+            throw Missing(run.Path, modality);
         }
 
-        Directory.CreateDirectory(run.FeaturesPath);
+        Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
         if (config.Data.Cache && FeatureStore.Read(cached, key, graph.Entities.Count) is { } shared)
         {
             monitor.Message($"encode {name}: taken from the cache ({cached}); data.cache: false trains anew");

@@ -1,4 +1,5 @@
 using System.Text;
+using Moodle.Configuration;
 
 namespace Moodle.Training;
 
@@ -14,7 +15,7 @@ internal sealed class RunFolder : IDisposable
     private RunFolder(string path, FileStream mutex)
     {
         (Path, _mutex) = (path, mutex);
-        Checkpoints = new CheckpointFolder(System.IO.Path.Combine(path, "checkpoints"));
+        Checkpoints = CheckpointsOf(path);
         Metrics = new MetricsLog(System.IO.Path.Combine(path, "metrics.jsonl"), System.IO.Path.Combine(path, "tensorboard"));
     }
 
@@ -33,14 +34,27 @@ internal sealed class RunFolder : IDisposable
     /// <summary>The test results.</summary>
     public string ResultsPath => System.IO.Path.Combine(Path, "results.json");
 
-    /// <summary>The encoders' features.</summary>
-    public string FeaturesPath => System.IO.Path.Combine(Path, "features");
-
     /// <summary>Length of the metrics file in bytes.</summary>
     public long MetricsLength => Metrics.Length;
 
     /// <summary>The name of the configuration in every run folder.</summary>
     public const string ConfigName = "config.yaml";
+
+    /// <summary>The checkpoints of a run that is only read.</summary>
+    public static CheckpointFolder CheckpointsOf(string path) => new(System.IO.Path.Combine(path, "checkpoints"));
+
+    /// <summary>The folder of a run's encoders and their features.</summary>
+    public static string FeaturesOf(string path) => System.IO.Path.Combine(path, "features");
+
+    /// <summary>The configuration that a run was started with.</summary>
+    /// <exception cref="InputException">The folder holds no run, or its configuration is damaged.</exception>
+    public static MoodleConfig ReadConfig(string path)
+    {
+        var file = System.IO.Path.Combine(path, ConfigName);
+        return File.Exists(file)
+            ? ConfigLoader.Load(file, [])
+            : throw new InputException($"{path}: is no run ({ConfigName} is missing); give the folder that 'moodle train' reported");
+    }
 
     /// <summary>Starts a run in a folder that holds none, or, by force, in place of the run that it holds.</summary>
     /// <exception cref="InputException">A run is there already, or the folder cannot be written.</exception>

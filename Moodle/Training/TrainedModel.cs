@@ -2,6 +2,7 @@ using Moodle.Configuration;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Training;

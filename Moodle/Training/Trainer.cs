@@ -3,6 +3,7 @@ using Moodle.Evaluation;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Training;
@@ -104,7 +105,7 @@ public static class Trainer
     {
         monitor.Message($"data: {graph.Path} ({graph.Layout} layout): {graph.Entities.Count:N0} entities, {graph.Relations.Count:N0} relations, "
             + $"{graph.Train.Length:N0} training, {graph.Validation.Length:N0} validation and {graph.Test.Length:N0} test triples");
-        foreach (var warning in GraphAudit.Run(graph).Warnings)
+        foreach (var warning in GraphAudit.Of(graph).Warnings)
         {
             monitor.Message($"warning: {warning}");
         }
