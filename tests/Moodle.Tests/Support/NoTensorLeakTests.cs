@@ -17,10 +17,20 @@ public sealed class NoTensorLeakTests
         }
     }
 
-    [TestMethod]
-    public async Task LeftTensor_Fails()
+    [NoTensorLeak]
+    public void ParametersAndMoves_AreCountedOnce()
     {
-        var results = await new NoTensorLeakAttribute().ExecuteAsync(new LeakingTest());
+        using var scope = NewDisposeScope();
+        _ = new TorchSharp.Modules.Parameter(zeros(2));
+        using var outside = zeros(3).DetachFromDisposeScope();
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public async Task LeftTensor_Fails(bool allThreads)
+    {
+        var results = await new NoTensorLeakAttribute { AllThreads = allThreads }.ExecuteAsync(new LeakingTest());
         Assert.AreEqual(UnitTestOutcome.Failed, results.Single().Outcome);
         Assert.Contains("1 tensors were not disposed", results.Single().TestFailureException!.Message);
     }
