@@ -11,8 +11,9 @@ namespace Moodle.Evaluation;
 /// <summary>
 /// Filtered ranking against all entities, both sides, on logits, by every branch of a scorer. Entities that training never saw are
 /// candidates and gold answers like all others; a triple that stands twice in the list counts twice.
-/// Scores within <see cref="TieBand"/>'s tolerance of the gold score are ties. NaN never flatters: a gold entity whose score is NaN
-/// is ranked last, and a candidate whose score is NaN counts as better than the gold entity under every tie rule.
+/// Candidates whose score differs from the gold score by at most 1e-5 plus 1e-4 of its magnitude are ties, as in LibKGE.
+/// NaN never flatters: a gold entity whose score is NaN is ranked last, and a candidate whose score is NaN counts as better than
+/// the gold entity under every tie rule.
 /// </summary>
 public sealed class RankingEvaluator
 {

@@ -6,8 +6,8 @@ using Moodle.Runtime;
 namespace Moodle.Evaluation;
 
 /// <summary>
-/// Ranks as CSV: a row for each triple, side (tail, then head) and branch, in the order of the split's file, with labels as they stand in the data set.
-/// Columns: head, relation, tail, side, branch, rank_optimistic, rank_pessimistic, rank_realistic, candidates.
+/// Ranks as CSV (tab separated where the file ends in <c>.tsv</c>): a row for each triple, side (tail, then head) and branch, in the order of the split's file, with labels as they stand in the
+/// data set. Columns: head, relation, tail, side, branch, rank_optimistic, rank_pessimistic, rank_realistic, candidates.
 /// </summary>
 public static class RanksFile
 {

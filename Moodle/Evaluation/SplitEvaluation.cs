@@ -83,8 +83,7 @@ public static class SplitEvaluation
     private static BranchReport BranchOf(
         SplitRanks ranks, int branch, string name, KnowledgeGraph graph, ImmutableArray<RelationCategory> categories, BySide<MetricIntervals>? intervals)
     {
-        BySide<Metrics> All(TieRule rule) => Total(SumsByRelation(ranks, branch, graph.Relations.Count, rule));
-        var byRelation = SumsByRelation(ranks, branch, graph.Relations.Count, TieRule.Realistic);
+        var byRelation = SumsByRelation(ranks, branch, graph.Relations.Count);
         ImmutableArray<RelationReport> relations = [.. Enumerable.Range(0, byRelation.Length)
             .Select(r => new RelationReport(graph.Relations[r], graph.RelationNames[r], categories[r], Total([byRelation[r]])))
             .Where(relation => relation.Metrics.Both.Count > 0)];
@@ -93,17 +92,18 @@ public static class SplitEvaluation
             .Where(category => category.Metrics.Both.Count > 0)];
         var macro = new BySide<Func<BySide<Metrics>, Metrics>>(side => side.Both, side => side.Head, side => side.Tail)
             .Select(pick => Metrics.Macro(relations.Select(relation => pick(relation.Metrics))));
-        return new BranchReport(name, Total(byRelation), All(TieRule.Optimistic), All(TieRule.Pessimistic), intervals, relations, byCategory, macro);
+        return new BranchReport(
+            name, ranks.MetricsOf(branch), ranks.MetricsOf(branch, TieRule.Optimistic), ranks.MetricsOf(branch, TieRule.Pessimistic), intervals, relations, byCategory, macro);
     }
 
-    private static (MetricSums Head, MetricSums Tail)[] SumsByRelation(SplitRanks ranks, int branch, int relationCount, TieRule rule)
+    private static (MetricSums Head, MetricSums Tail)[] SumsByRelation(SplitRanks ranks, int branch, int relationCount)
     {
         var sums = new (MetricSums Head, MetricSums Tail)[relationCount];
         for (var triple = 0; triple < ranks.Triples.Length; triple++)
         {
             ref var relation = ref sums[ranks.Triples[triple].Relation];
-            relation.Head.Add(ranks[branch, triple, QuerySide.Head], rule);
-            relation.Tail.Add(ranks[branch, triple, QuerySide.Tail], rule);
+            relation.Head.Add(ranks[branch, triple, QuerySide.Head], TieRule.Realistic);
+            relation.Tail.Add(ranks[branch, triple, QuerySide.Tail], TieRule.Realistic);
         }
 
         return sums;

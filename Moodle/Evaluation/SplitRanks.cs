@@ -36,4 +36,19 @@ public sealed class SplitRanks
     /// <param name="triple">Index into <see cref="Triples"/>.</param>
     /// <param name="side">The end that was asked for.</param>
     public Rank this[int branch, int triple, QuerySide side] => _ranks[branch][2 * triple + (int)side];
+
+    /// <summary>The figures of a branch over all triples, such as the validation MRR that a model is selected by.</summary>
+    /// <param name="branch">Index into <see cref="Branches"/>.</param>
+    /// <param name="rule">How ties count.</param>
+    public BySide<Metrics> MetricsOf(int branch, TieRule rule = TieRule.Realistic)
+    {
+        var (head, tail) = (new MetricSums(), new MetricSums());
+        for (var triple = 0; triple < Triples.Length; triple++)
+        {
+            tail.Add(this[branch, triple, QuerySide.Tail], rule);
+            head.Add(this[branch, triple, QuerySide.Head], rule);
+        }
+
+        return new BySide<MetricSums>(head + tail, head, tail).Select(side => side.ToMetrics());
+    }
 }

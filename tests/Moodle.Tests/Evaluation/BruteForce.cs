@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Moodle.Evaluation;
 using Moodle.Graphs;
 
@@ -9,9 +8,8 @@ namespace Moodle.Tests.Evaluation;
 /// </summary>
 internal static class BruteForce
 {
-    public static Rank Rank(TableScorer scorer, int branch, Triple triple, QuerySide side, IEnumerable<Triple> filter)
+    public static Rank Rank(TableScorer scorer, int branch, Triple triple, QuerySide side, HashSet<Triple> known)
     {
-        var known = filter.ToHashSet();
         var gold = Score(scorer, branch, triple, side);
         // As in isclose of NumPy and Torch: an infinite score is close to itself alone.
         var tolerance = double.IsFinite(gold) ? 1e-5 + 1e-4 * Math.Abs(gold) : 0;
@@ -43,9 +41,9 @@ internal static class BruteForce
         return new Rank(1 + better, 1 + better + ties, competitors + 1);
     }
 
-    public static ImmutableArray<Triple> Filter(KnowledgeGraph graph, Split split) => split switch
+    public static HashSet<Triple> Filter(KnowledgeGraph graph, Split split) => split switch
     {
-        Split.Train => graph.Train,
+        Split.Train => [.. graph.Train],
         Split.Validation => [.. graph.Train, .. graph.Validation],
         _ => [.. graph.Train, .. graph.Validation, .. graph.Test],
     };

@@ -41,7 +41,7 @@ public sealed class RankingEvaluatorTests
         ImmutableArray<Triple> filter = empty ? [] : graph.Train;
         var ranks = new RankingEvaluator(scorer, KnownAnswers.Build(scorer.EntityCount, scorer.RelationCount, filter)).Rank(graph.Test);
         ForAll(ranks, (branch, triple, side) =>
-            Assert.AreEqual(BruteForce.Rank(scorer, branch, ranks.Triples[triple], side, filter), ranks[branch, triple, side]));
+            Assert.AreEqual(BruteForce.Rank(scorer, branch, ranks.Triples[triple], side, [.. filter]), ranks[branch, triple, side]));
     }
 
     [NoTensorLeak]
