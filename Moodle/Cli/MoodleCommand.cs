@@ -21,6 +21,7 @@ internal static class MoodleCommand
             EvaluateCommand.Create(),
             PredictCommand.Create(),
             DataCommand.Create(),
+            DoctorCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -1,5 +1,4 @@
 using Moodle.Evaluation;
-using Moodle.Training;
 
 namespace Moodle.Cli;
 

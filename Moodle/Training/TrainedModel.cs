@@ -3,7 +3,6 @@ using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
 using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Moodle.Training;
 
