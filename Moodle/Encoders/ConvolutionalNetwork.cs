@@ -57,11 +57,20 @@ internal sealed class ConvolutionalNetwork : nn.Module<Tensor, Tensor>
 
         public Residual(int width, int groups) : base(nameof(Residual))
         {
-            first_norm = nn.GroupNorm(groups, width);
+            first_norm = Norm(groups, width);
             first = nn.Conv2d(width, width, 3, padding: 1);
-            second_norm = nn.GroupNorm(groups, width);
+            second_norm = Norm(groups, width);
             second = nn.Conv2d(width, width, 3, padding: 1);
             RegisterComponents();
+        }
+
+        // TorchSharp 0.107 leaves a new group norm's scale and shift uninitialised.
+        private static GroupNorm Norm(int groups, int width)
+        {
+            var norm = nn.GroupNorm(groups, width);
+            nn.init.ones_(norm.weight!);
+            nn.init.zeros_(norm.bias!);
+            return norm;
         }
 
         public override Tensor forward(Tensor x)
