@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Moodle.Training;
-using Spectre.Console;
 
 namespace Moodle.Cli;
 
@@ -13,7 +12,6 @@ internal sealed class ProgressConsole : ITrainingMonitor
     private static readonly TimeSpan s_terminalInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_plainInterval = TimeSpan.FromSeconds(5);
     private readonly Lock _lock = new();
-    private readonly IAnsiConsole _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
     private readonly bool _terminal = !Console.IsErrorRedirected;
     private readonly Stopwatch _sinceShown = Stopwatch.StartNew();
     private readonly Stopwatch _task = Stopwatch.StartNew();
@@ -27,14 +25,7 @@ internal sealed class ProgressConsole : ITrainingMonitor
         lock (_lock)
         {
             Clear();
-            if (text.StartsWith("warning:", StringComparison.Ordinal))
-            {
-                _console.Write(new Text(text + "\n", new Style(Color.Yellow)));
-            }
-            else
-            {
-                Console.Error.WriteLine(text);
-            }
+            Console.Error.WriteLine(text);
         }
     }
 

@@ -27,8 +27,9 @@ public sealed class BiEncoder<TEncoder> : nn.Module
         ArgumentNullException.ThrowIfNull(encoder);
         this.encoder = encoder;
         relation_scale = nn.Parameter(ones(2L * relationCount, encoder.FeatureSize));
-        relation_shift = nn.Parameter(randn(2L * relationCount, encoder.FeatureSize).mul_(0.5));
-        answers = nn.Parameter(randn(entityCount, encoder.FeatureSize).mul_(0.5));
+        relation_shift = nn.Parameter(randn(2L * relationCount, encoder.FeatureSize).mul_(0.1));
+        // Small: only their direction counts, and small vectors turn sooner.
+        answers = nn.Parameter(randn(entityCount, encoder.FeatureSize).mul_(0.05));
         log_temperature = nn.Parameter(tensor((float)Math.Log(temperature)));
         RegisterComponents();
     }

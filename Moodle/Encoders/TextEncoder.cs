@@ -8,15 +8,18 @@ namespace Moodle.Encoders;
 
 /// <summary>
 /// A transformer over entities' documents, packed without padding; a document's feature vector is the mean of its tokens' last
-/// hidden states.
+/// hidden states, each weighed by how telling it is (learned; all alike at the start).
 /// </summary>
 public sealed class TextEncoder : nn.Module, IEntityEncoder
 {
+    // A token weighs at most e⁴ times what it weighs at the start, so that no exponential overflows.
+    private const double MaxLogWeight = 4;
     private readonly TokenizedDocuments _documents;
     private readonly int _headSize;
     private readonly Parameter tokens;
     private readonly ModuleList<TransformerLayer> layers;
     private readonly LayerNorm norm;
+    private readonly Linear weight;
 
     /// <summary>Creates an encoder with random weights from torch's generator.</summary>
     public TextEncoder(TextEncoderConfig config, TokenizedDocuments documents, IPackedAttention attention) : base(nameof(TextEncoder))
@@ -24,10 +27,14 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(documents);
         (_documents, FeatureSize, _headSize) = (documents, config.HiddenSize, config.HiddenSize / config.Heads);
-        tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize).mul_(0.05));
+        // As large as what the layers add: a word that is new to them still shows through to the end.
+        tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize));
         layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(_ =>
             new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention)).ToArray());
         norm = nn.LayerNorm(config.HiddenSize);
+        weight = nn.Linear(config.HiddenSize, 1);
+        nn.init.zeros_(weight.weight!);
+        nn.init.zeros_(weight.bias!);
         RegisterComponents();
     }
 
@@ -51,11 +58,9 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         var sequences = new PackedSequences(places.Select(place => _documents[order[place]].Length));
 
         var (ids, positions, owners) = (new long[sequences.Tokens], new long[sequences.Tokens], new long[sequences.Tokens]);
-        var lengths = new float[order.Length];
         for (var s = 0; s < places.Length; s++)
         {
             var document = _documents[order[places[s]]];
-            lengths[places[s]] = document.Length;
             for (var i = 0; i < document.Length; i++)
             {
                 var row = sequences.Offsets[s] + i;
@@ -71,8 +76,11 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
             x = layer.Forward(x, sequences, rotary);
         }
 
-        var sums = zeros(order.Length, FeatureSize, device: device)
-            .index_add(0, tensor(owners, device: device), norm.forward(x), 1); // [entities, hidden]
-        return (sums / tensor(lengths, device: device).unsqueeze(1)).MoveToOuterDisposeScope();
+        x = norm.forward(x);
+        var shares = (MaxLogWeight * (weight.forward(x) / MaxLogWeight).tanh()).exp(); // [tokens, 1]
+        var rows = tensor(owners, device: device);
+        var sums = zeros(order.Length, FeatureSize, device: device).index_add(0, rows, x * shares, 1); // [entities, hidden]
+        var totals = zeros(order.Length, 1, device: device).index_add(0, rows, shares, 1); // [entities, 1]
+        return (sums / totals).MoveToOuterDisposeScope();
     }
 }

@@ -59,9 +59,6 @@ internal sealed class EncodeStage<TEncoder> : Stage
     public override long UnitsPerEpoch => _batches.Seeds;
 
     /// <inheritdoc/>
-    public override bool Validates => false;
-
-    /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
     {
         _epoch = [.. _batches.Epoch(random).Where(batch => batch.PairAnswers.Length > 0)];

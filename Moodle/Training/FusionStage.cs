@@ -64,6 +64,9 @@ internal sealed class FusionStage : Stage
     public override long UnitsPerEpoch => _batches.Triples;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<(string Branch, string Prefix)> Choices => [(MultimodalScorer.FusionName, "")];
+
+    /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
     {
         _batches.Shuffle(random);

@@ -28,9 +28,6 @@ internal abstract class Stage : IDisposable
     /// <summary>How many of <see cref="Unit"/> an epoch has.</summary>
     public abstract long UnitsPerEpoch { get; }
 
-    /// <summary>Whether epochs are followed by validation, and the best one is kept.</summary>
-    public virtual bool Validates => true;
-
     /// <summary>Prepares an epoch.</summary>
     /// <param name="epoch">Complete epochs before it.</param>
     /// <param name="random">The epoch's own generator.</param>
@@ -43,7 +40,13 @@ internal abstract class Stage : IDisposable
     /// <returns>The loss terms, detached: [LossNames.Count].</returns>
     public abstract Tensor Step(int epoch, int step);
 
-    /// <summary>Metrics of each branch on validation; the first one decides.</summary>
+    /// <summary>
+    /// What is chosen by validation: for a branch's validation MRR the prefix of the tensors that go with it. Each is kept as it was when its
+    /// own MRR was best; the stage ends early when none has become better for a while.
+    /// </summary>
+    public virtual IReadOnlyList<(string Branch, string Prefix)> Choices => [];
+
+    /// <summary>Metrics of each branch on validation.</summary>
     public virtual IReadOnlyList<(string Branch, Metrics Metrics)> Validate(Action<int, int> progress, CancellationToken cancellation) => [];
 
     /// <inheritdoc/>

@@ -32,7 +32,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         {
             state = new TrainingState { Seed = config.Seed, Stage = stage.Name, GlobalStep = state.GlobalStep, MetricsLength = run.MetricsLength };
             monitor.Message($"{stage.Name}: up to {stage.Epochs} epochs of {stage.UnitsPerEpoch:N0} {stage.Unit}");
-            if (stage.Validates)
+            if (stage.Choices.Count > 0)
             {
                 state = Validate(stage, state);
             }
@@ -48,10 +48,11 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
             state = Save(stage, state with { StageEnded = true });
         }
 
-        if (stage.Validates)
+        if (stage.Choices.Count > 0)
         {
             Restore(stage, CheckpointFolder.Best, withOptimizer: false);
-            monitor.Message($"{stage.Name}: best validation MRR {state.BestMrr:F4} after {state.BestEpoch} of {state.Epoch} epochs");
+            monitor.Message($"{stage.Name}: best validation MRR "
+                + string.Join(", ", state.Best.Select(best => $"{best.Key} {best.Value.Mrr:F4} (epoch {best.Value.Epoch})")) + $" of {state.Epoch} epochs");
         }
 
         return state;
@@ -95,7 +96,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         monitor.Message($"{task}: {string.Join(", ", losses.Select(loss => $"{loss.Item1} {loss.Item2:F4}"))}; {clock.Elapsed.TotalSeconds:F1} s, {rate:N0} {stage.Unit}/s");
 
         var ended = state.Epoch >= stage.Epochs;
-        if (stage.Validates && (state.Epoch % config.Training.ValidateEvery == 0 || ended))
+        if (stage.Choices.Count > 0 && (state.Epoch % config.Training.ValidateEvery == 0 || ended))
         {
             state = Validate(stage, state);
             ended |= config.Training.Patience > 0 && state.Stale >= config.Training.Patience;
@@ -120,19 +121,44 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         var branches = stage.Validate(
             (done, total) => monitor.Progress($"{stage.Name} validation", done, total, "queries"), CancellationToken.None);
         run.Metrics.Validation(stage.Name, state, branches);
-        var mrr = branches[0].Metrics.Mrr;
-        var better = mrr > state.BestMrr;
-        monitor.Message($"{stage.Name} {state.Epoch}/{stage.Epochs}: validation MRR "
-            + string.Join(", ", branches.Select(branch => $"{branch.Branch} {branch.Metrics.Mrr:F4}")) + (better ? " (best)" : ""));
-        state = better
-            ? state with { BestMrr = mrr, BestEpoch = state.Epoch, Stale = 0 }
-            : state with { Stale = state.Stale + 1 };
-        if (better)
+        var best = new Dictionary<string, TrainingState.BestValidation>(state.Best);
+        var better = stage.Choices.Where(choice => MrrOf(choice.Branch) > (best.GetValueOrDefault(choice.Branch)?.Mrr ?? -1)).ToArray();
+        foreach (var (branch, _) in better)
         {
-            run.Checkpoints.Save(CheckpointFolder.Best, Stamp(state), ModuleTensors.Of(stage.Module, ModelPrefix));
+            best[branch] = new(MrrOf(branch), state.Epoch);
+        }
+
+        monitor.Message($"{stage.Name} {state.Epoch}/{stage.Epochs}: validation MRR "
+            + string.Join(", ", branches.Select(branch => $"{branch.Branch} {branch.Metrics.Mrr:F4}"))
+            + (better.Length > 0 ? $" (best: {string.Join(", ", better.Select(choice => choice.Branch))})" : ""));
+        state = state with { Best = best, Stale = better.Length > 0 ? 0 : state.Stale + 1 };
+        if (better.Length > 0)
+        {
+            SaveBest(stage, state, better.Select(choice => ModelPrefix + choice.Prefix).ToArray());
         }
 
         return state;
+
+        double MrrOf(string branch) => branches.First(entry => entry.Branch == branch).Metrics.Mrr;
+    }
+
+    // Tensors of what became better come from the module, all others from the checkpoint that is replaced.
+    private void SaveBest(Stage stage, TrainingState state, string[] prefixes)
+    {
+        using var scope = NewDisposeScope();
+        var tensors = ModuleTensors.Of(stage.Module, ModelPrefix);
+        if (state.Epoch > 0)
+        {
+            foreach (var (name, tensor) in run.Checkpoints.Load(CheckpointFolder.Best).Tensors)
+            {
+                if (!prefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
+                {
+                    tensors[name] = tensor;
+                }
+            }
+        }
+
+        run.Checkpoints.Save(CheckpointFolder.Best, Stamp(state), tensors);
     }
 
     private TrainingState Save(Stage stage, TrainingState state)

@@ -9,6 +9,9 @@ namespace Moodle.Training;
 /// </summary>
 internal sealed record TrainingState
 {
+    /// <summary>A best validation.</summary>
+    public sealed record BestValidation(double Mrr, int Epoch);
+
     /// <summary>The name of the last stage once a run is complete.</summary>
     public const string Complete = "complete";
 
@@ -43,13 +46,10 @@ internal sealed record TrainingState
     /// <summary>Sums of the loss terms over the current epoch's steps.</summary>
     public IReadOnlyList<double> LossSums { get; init; } = [];
 
-    /// <summary>The stage's best validation MRR so far; negative before the first validation.</summary>
-    public double BestMrr { get; init; } = -1;
+    /// <summary>For each thing that the stage chooses by validation its best MRR so far, and the epochs that were complete then.</summary>
+    public IReadOnlyDictionary<string, BestValidation> Best { get; init; } = new Dictionary<string, BestValidation>();
 
-    /// <summary>Complete epochs at that time.</summary>
-    public int BestEpoch { get; init; }
-
-    /// <summary>Validations since then.</summary>
+    /// <summary>Validations since one of them became better.</summary>
     public int Stale { get; init; }
 
     /// <summary>Whether the stage has ended, by its epochs or early.</summary>

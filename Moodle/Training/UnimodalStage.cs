@@ -52,6 +52,10 @@ internal sealed class UnimodalStage : Stage
     public override long UnitsPerEpoch => _batches.Triples;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<(string Branch, string Prefix)> Choices =>
+        [.. _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).Select(name => (name, $"branches.{name}."))];
+
+    /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
     {
         _batches.Shuffle(random);
