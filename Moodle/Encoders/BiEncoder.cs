@@ -26,8 +26,8 @@ public sealed class BiEncoder<TEncoder> : nn.Module
     {
         ArgumentNullException.ThrowIfNull(encoder);
         this.encoder = encoder;
-        relation_scale = nn.Parameter(ones(2L * relationCount, encoder.FeatureSize));
-        relation_shift = nn.Parameter(randn(2L * relationCount, encoder.FeatureSize).mul_(0.1));
+        relation_scale = nn.Parameter(Environment.GetEnvironmentVariable("RSC")=="1" ? randn(2L * relationCount, encoder.FeatureSize): ones(2L * relationCount, encoder.FeatureSize));
+        relation_shift = nn.Parameter(randn(2L * relationCount, encoder.FeatureSize).mul_(double.Parse(Environment.GetEnvironmentVariable("RSH") ?? "0.5")));
         // Small: only their direction counts, and small vectors turn sooner.
         answers = nn.Parameter(randn(entityCount, encoder.FeatureSize).mul_(0.05));
         log_temperature = nn.Parameter(tensor((float)Math.Log(temperature)));
@@ -55,6 +55,8 @@ public sealed class BiEncoder<TEncoder> : nn.Module
         var temperature = log_temperature.clamp(Math.Log(0.005), 0).exp();
         var logits = nn.functional.normalize(queries, dim: 1).matmul(candidates.t()) / temperature; // [queries, candidates]
 
+        // An entity is no answer to a question about itself, and by far the most alike.
+        logits = logits.scatter(1, Ids(batch.QueryHeads).unsqueeze(1), full(logits.shape[0], 1, -1e4f, device: device));
         var pairRows = Ids(batch.PairQueries);
         var positions = (pairRows * candidates.shape[0]) + Ids(batch.PairAnswers);
         var gold = logits.reshape(-1).index_select(0, positions); // [pairs]

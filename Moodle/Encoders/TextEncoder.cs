@@ -28,7 +28,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         ArgumentNullException.ThrowIfNull(documents);
         (_documents, FeatureSize, _headSize) = (documents, config.HiddenSize, config.HiddenSize / config.Heads);
         // As large as what the layers add: a word that is new to them still shows through to the end.
-        tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize));
+        tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize).mul_(double.Parse(Environment.GetEnvironmentVariable("TSTD") ?? "0.1")));
         layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(_ =>
             new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention)).ToArray());
         norm = nn.LayerNorm(config.HiddenSize);
