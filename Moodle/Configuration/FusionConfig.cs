@@ -6,6 +6,10 @@ public sealed record FusionConfig
     /// <summary>Whether there is a fusion stage. Without it, branches are reported alone.</summary>
     public bool Enabled { get; init; } = true;
 
+    /// <summary>Share of the training triples that the branches do not see before the fusion has learned from them; 0 lets the fusion learn from what the branches know by heart.</summary>
+    [Between(0, 0.5)]
+    public double HoldOut { get; init; } = 0.1;
+
     /// <summary>Size of the fused query and candidates.</summary>
     [AtLeast(1)]
     public int HiddenSize { get; init; } = 128;

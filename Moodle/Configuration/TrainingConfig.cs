@@ -38,7 +38,10 @@ public sealed record TrainingConfig
     public StageConfig Unimodal { get; init; } = new();
 
     /// <summary>The stage in which the fusion trains.</summary>
-    public FusionStageConfig Fusion { get; init; } = new();
+    public StageConfig Fusion { get; init; } = new() { Epochs = 30, Optimizer = OptimizerKind.AdamW, LearningRate = 1e-3 };
+
+    /// <summary>The last stage, in which the branches go on with all training triples, those of the fusion included; 0 epochs leave it out.</summary>
+    public StageConfig Refit { get; init; } = new() { Epochs = 20, LearningRate = 0.02 };
 
     /// <summary>Norm that gradients of the fusion are clipped to; 0 does not clip.</summary>
     [AtLeast(0)]
@@ -62,7 +65,7 @@ public sealed record TrainingConfig
 }
 
 /// <summary>Length and optimiser of a stage.</summary>
-public record StageConfig
+public sealed record StageConfig
 {
     /// <summary>The most passes over the training triples.</summary>
     [AtLeast(0)]
@@ -74,12 +77,4 @@ public record StageConfig
     /// <summary>Its learning rate.</summary>
     [MoreThan(0)]
     public double LearningRate { get; init; } = 0.1;
-}
-
-/// <summary>The fusion stage.</summary>
-public sealed record FusionStageConfig : StageConfig
-{
-    /// <summary>The branches' learning rate as a share of the stage's; 0 keeps them frozen.</summary>
-    [Between(0, 1)]
-    public double BranchRate { get; init; }
 }

@@ -97,7 +97,7 @@ internal sealed class FeatureBuilder(
             return own;
         }
 
-        if (state.Stage is UnimodalStage.StageName or FusionStage.StageName)
+        if (state.Stage is UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName)
         {
             throw Missing(run.Path, modality);
         }

@@ -18,27 +18,29 @@ internal sealed class FusionStage : Stage
     private readonly MultimodalModel _model;
     private readonly Fusion _fusion;
     private readonly TrainingQueries _queries;
+    private readonly KnownAnswers _known;
     private readonly QueryBatches _batches;
     private readonly Validator _validator;
     private readonly Device _device;
     private readonly ParameterOptimizer _optimizer;
-    private readonly ParameterOptimizer? _branchOptimizer;
     private readonly Tensor[] _available;
     private Tensor[]? _frozen;
     private SplitMix64 _random = new(0);
 
     /// <summary>Prepares the stage.</summary>
-    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, Validator validator, Device device)
+    /// <param name="config">The configuration.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="fusion">Its fusion.</param>
+    /// <param name="queries">Queries of the triples that the fusion learns from.</param>
+    /// <param name="known">All training triples.</param>
+    /// <param name="validator">Ranks validation.</param>
+    /// <param name="device">Where the model is.</param>
+    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, KnownAnswers known, Validator validator, Device device)
     {
-        (_config, _model, _fusion, _queries, _validator, _device) = (config, model, fusion, queries, validator, device);
+        (_config, _model, _fusion, _queries, _known, _validator, _device) = (config, model, fusion, queries, known, validator, device);
         _batches = new QueryBatches(queries, config.Training.BatchSize);
         _available = [.. model.Branches.Select(branch => branch.Available)];
         _optimizer = OptimizerFactory.Create(config.Training.Fusion.Optimizer, model.FusionParameters());
-        if (config.Training.Fusion.BranchRate > 0)
-        {
-            _branchOptimizer = OptimizerFactory.Create(config.Training.Unimodal.Optimizer, model.UnimodalParameters());
-        }
-
         LossNames = model.Contrast is null ? ["fusion"] : ["fusion", "contrast_modalities", "contrast_queries"];
     }
 
@@ -55,7 +57,7 @@ internal sealed class FusionStage : Stage
     public override nn.Module Module => _model;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<ParameterOptimizer> Optimizers => _branchOptimizer is null ? [_optimizer] : [_optimizer, _branchOptimizer];
+    public override IReadOnlyList<ParameterOptimizer> Optimizers => [_optimizer];
 
     /// <inheritdoc/>
     public override string Unit => "triples";
@@ -77,18 +79,20 @@ internal sealed class FusionStage : Stage
     public override Tensor Step(int epoch, int step)
     {
         _optimizer.ZeroGrad();
-        _branchOptimizer?.ZeroGrad();
         _random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
         var batch = _batches.Get(step, _device);
         var (candidates, outputs) = Branches(batch);
         var fusedCandidates = _fusion.Candidates(candidates, _available); // [|E|, hidden]
         var output = _fusion.Forward(outputs, fusedCandidates, batch.Relations);
         var logits = output.Logits(); // [queries, |E|]
-        var task = OneVsAllLoss.PerQuery(logits, batch, _config.Training.LabelSmoothing).sum() / batch.TotalWeight;
+        var (answers, known) = KnownTo(batch, step);
+        // Filtered, as ranking is: what is known to be true already is no wrong answer to what is held out.
+        var others = known.clone().view(-1).index_fill_(0, (batch.AnswerRows * logits.shape[1]) + batch.Answers, false).view_as(known);
+        var task = OneVsAllLoss.PerQuery(logits.masked_fill(others, -1e4), batch, 0).sum() / batch.TotalWeight;
         Tensor[] terms = [task];
         if (_model.Contrast is { } contrast)
         {
-            terms = [task, BetweenModalities(contrast, candidates, batch), BetweenQueriesAndAnswers(contrast, output, fusedCandidates, logits, batch, step)];
+            terms = [task, BetweenModalities(contrast, candidates, batch), contrast.BetweenQueriesAndAnswers(output.Queries, fusedCandidates, answers, known, logits)];
         }
 
         terms.Aggregate((a, b) => a + b).backward();
@@ -98,7 +102,6 @@ internal sealed class FusionStage : Stage
         }
 
         _optimizer.Step(_config.Training.Fusion.LearningRate);
-        _branchOptimizer?.Step(_config.Training.Unimodal.LearningRate * _config.Training.Fusion.BranchRate);
         return stack(terms).detach();
     }
 
@@ -117,14 +120,6 @@ internal sealed class FusionStage : Stage
     private (Tensor[] Candidates, BranchOutput[] Outputs) Branches(QueryBatch batch)
     {
         var branches = _model.Branches;
-        BranchOutput[] Forward(Tensor[] candidates) =>
-            [.. branches.Select((branch, m) => branch.Forward(candidates[m], batch.Heads, batch.Relations))];
-        if (_branchOptimizer is not null)
-        {
-            var candidates = branches.Select(branch => branch.Candidates()).ToArray();
-            return (candidates, Forward(candidates));
-        }
-
         using var _ = no_grad();
         _frozen ??= [.. branches.Select(branch => branch.Candidates().detach().DetachFromDisposeScope())];
         foreach (var branch in branches)
@@ -132,7 +127,7 @@ internal sealed class FusionStage : Stage
             branch.eval();
         }
 
-        return (_frozen, Forward(_frozen));
+        return (_frozen, [.. branches.Select((branch, m) => branch.Forward(_frozen[m], batch.Heads, batch.Relations))]);
     }
 
     // Every pair of modalities, over those of the batch's entities that have both.
@@ -162,23 +157,23 @@ internal sealed class FusionStage : Stage
         return terms.Count == 0 ? zeros([], device: _device) : stack(terms).mean();
     }
 
-    private Tensor BetweenQueriesAndAnswers(ContrastiveLoss contrast, FusionOutput output, Tensor fusedCandidates, Tensor logits, QueryBatch batch, int step)
+    // One answer of each query, int64 [queries], and the training answers of each, bool [queries, |E|].
+    private (Tensor Answers, Tensor Known) KnownTo(QueryBatch batch, int step)
     {
         var queries = _batches.QueriesOf(step);
-        var answers = new long[queries.Length];
-        var known = new List<long>();
+        var (answers, known) = (new long[queries.Length], new List<long>());
         for (var row = 0; row < queries.Length; row++)
         {
-            var all = _queries.Answers(queries[row]);
-            answers[row] = all[_random.NextInt(all.Length)];
-            foreach (var answer in all)
+            var own = _queries.Answers(queries[row]);
+            answers[row] = own[_random.NextInt(own.Length)];
+            foreach (var answer in _known[_queries.Entities[queries[row]], _queries.Relations[queries[row]]])
             {
                 known.Add(((long)row * _model.EntityCount) + answer);
             }
         }
 
-        var mask = zeros(logits.shape[0] * logits.shape[1], dtype: ScalarType.Bool, device: _device)
-            .index_fill_(0, tensor(known.ToArray(), device: _device), true).view_as(logits);
-        return contrast.BetweenQueriesAndAnswers(output.Queries, fusedCandidates, tensor(answers, device: _device), mask, logits);
+        var mask = zeros(batch.Count * _model.EntityCount, dtype: ScalarType.Bool, device: _device)
+            .index_fill_(0, tensor(known.ToArray(), device: _device), true).view(batch.Count, _model.EntityCount);
+        return (tensor(answers, device: _device), mask);
     }
 }

@@ -42,7 +42,7 @@ public sealed class TrainedModel : IDisposable
         var (state, tensors) = CheckpointFolder.LoadFile(json);
         try
         {
-            if (state.Stage is not (UnimodalStage.StageName or FusionStage.StageName))
+            if (state.Stage is not (UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName))
             {
                 throw new InputException($"{json}: was saved in the stage '{state.Stage}', before there is a model to score with; continue with 'moodle resume {runPath}'");
             }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Moodle.Configuration;
 using Moodle.Evaluation;
 using Moodle.Graphs;
@@ -70,16 +71,28 @@ public static class Trainer
         monitor.Message($"model: {string.Join(", ", model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)))}; "
             + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
         var validator = new Validator(graph, config);
-        if (state.Stage != FusionStage.StageName)
+        var (forBranches, forFusion) = HoldOut.Divide(graph, model.Fusion is null ? 0 : config.Fusion.HoldOut, config.Seed);
+        TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples);
+        if (state.Stage is not (FusionStage.StageName or UnimodalStage.RefitName))
         {
-            using var stage = new UnimodalStage(config, model, queries, validator, device);
+            using var stage = new UnimodalStage(config, model, QueriesOf(forBranches), validator, device);
             state = runner.Run(stage, state);
         }
 
         if (model.Fusion is { } fusion)
         {
-            using var stage = new FusionStage(config, model, fusion, queries, validator, device);
-            runner.Run(stage, state);
+            if (state.Stage != UnimodalStage.RefitName)
+            {
+                var known = KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, graph.Train);
+                using var stage = new FusionStage(config, model, fusion, QueriesOf(forFusion), known, validator, device);
+                state = runner.Run(stage, state);
+            }
+
+            if (config.Training.Refit.Epochs > 0)
+            {
+                using var refit = new UnimodalStage(config, model, queries, validator, device, refit: true);
+                runner.Run(refit, state);
+            }
         }
 
         return Test(run, config, graph, model, monitor, cancellation);

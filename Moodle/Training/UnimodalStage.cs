@@ -7,13 +7,21 @@ using static TorchSharp.torch;
 
 namespace Moodle.Training;
 
-/// <summary>Stage 2: every branch learns its own task, 1-vs-all over all entities, and from the others by mutual guidance.</summary>
+/// <summary>
+/// Stage 2, <c>unimodal</c>: every branch learns its own task, 1-vs-all over all entities, and from the others by mutual guidance. The last
+/// stage, <c>refit</c>, is the same at a lower rate with all training triples, and keeps what is best for the fusion.
+/// </summary>
 internal sealed class UnimodalStage : Stage
 {
     /// <summary>The stage's name.</summary>
     public const string StageName = "unimodal";
 
+    /// <summary>The name of the stage that goes on after the fusion.</summary>
+    public const string RefitName = "refit";
+
     private readonly MoodleConfig _config;
+    private readonly StageConfig _stage;
+    private readonly bool _refit;
     private readonly MultimodalModel _model;
     private readonly QueryBatches _batches;
     private readonly Validator _validator;
@@ -21,20 +29,27 @@ internal sealed class UnimodalStage : Stage
     private readonly ParameterOptimizer _optimizer;
 
     /// <summary>Prepares the stage.</summary>
-    public UnimodalStage(MoodleConfig config, MultimodalModel model, TrainingQueries queries, Validator validator, Device device)
+    /// <param name="config">The configuration.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="queries">Queries of the triples to learn.</param>
+    /// <param name="validator">Ranks validation.</param>
+    /// <param name="device">Where the model is.</param>
+    /// <param name="refit">Whether this is the stage after the fusion.</param>
+    public UnimodalStage(MoodleConfig config, MultimodalModel model, TrainingQueries queries, Validator validator, Device device, bool refit = false)
     {
-        (_config, _model, _validator, _device) = (config, model, validator, device);
+        (_config, _model, _validator, _device, _refit) = (config, model, validator, device, refit);
+        _stage = refit ? config.Training.Refit : config.Training.Unimodal;
         _batches = new QueryBatches(queries, config.Training.BatchSize);
-        _optimizer = OptimizerFactory.Create(config.Training.Unimodal.Optimizer, model.UnimodalParameters());
+        _optimizer = OptimizerFactory.Create(_stage.Optimizer, model.UnimodalParameters());
         var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToArray();
         LossNames = [.. names, .. names.Select(name => $"{name}_n3"), .. model.Guidance is null ? [] : names.Select(name => $"{name}_guidance")];
     }
 
     /// <inheritdoc/>
-    public override string Name => StageName;
+    public override string Name => _refit ? RefitName : StageName;
 
     /// <inheritdoc/>
-    public override int Epochs => _config.Training.Unimodal.Epochs;
+    public override int Epochs => _stage.Epochs;
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> LossNames { get; }
@@ -53,7 +68,7 @@ internal sealed class UnimodalStage : Stage
 
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, string Prefix)> Choices =>
-        [.. _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).Select(name => (name, $"branches.{name}."))];
+        _refit ? [(MultimodalScorer.FusionName, "")] : [.. _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).Select(name => (name, $"branches.{name}."))];
 
     /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
@@ -73,7 +88,7 @@ internal sealed class UnimodalStage : Stage
         var losses = outputs.Select(output => OneVsAllLoss.PerQuery(output.Logits, batch, _config.Training.LabelSmoothing)).ToArray(); // [queries] each
         var (tasks, norms, guides) = (new Tensor[branches.Count], new Tensor[branches.Count], new Tensor[branches.Count]);
         var total = zeros([], device: _device);
-        var strength = _config.Guidance.Weight * Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs));
+        var strength = _config.Guidance.Weight * (_refit ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
         for (var m = 0; m < branches.Count; m++)
         {
             tasks[m] = losses[m].sum() / batch.TotalWeight;
@@ -90,11 +105,11 @@ internal sealed class UnimodalStage : Stage
 
         _model.Guidance?.Observe(losses, batch);
         total.backward();
-        _optimizer.Step(_config.Training.Unimodal.LearningRate);
+        _optimizer.Step(_stage.LearningRate);
         return stack(_model.Guidance is null ? [.. tasks, .. norms] : [.. tasks, .. norms, .. guides]).detach();
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, Metrics Metrics)> Validate(Action<int, int> progress, CancellationToken cancellation) =>
-        _validator.Run(_model, untrainedFusion: true, progress, cancellation);
+        _validator.Run(_model, untrainedFusion: !_refit, progress, cancellation);
 }
