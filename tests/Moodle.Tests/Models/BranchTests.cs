@@ -1,0 +1,69 @@
+using Moodle.Configuration;
+using Moodle.Models;
+using Moodle.Tests.Support;
+using static Moodle.Tests.Models.Numbers;
+using static TorchSharp.torch;
+
+namespace Moodle.Tests.Models;
+
+[TestClass]
+public sealed class BranchTests
+{
+    private const int Entities = 6;
+    private const int Rank = 4;
+
+    [NoTensorLeak]
+    public void N3_CountsEveryTriplesFactorsOnce()
+    {
+        using var scope = NewDisposeScope();
+        var branch = Create(new BranchConfig { Rank = Rank, Scorer = ScorerKind.DistMult, N3 = 0.3, InitScale = 0.7 });
+        var batch = Batches.Of((0, 1, [(2, 1), (3, 2)]), (5, 3, [(2, 1)]));
+        var candidates = branch.Candidates();
+        var (entities, relations) = (Rows(candidates), Rows(Parameter(branch, "scorer.relations")));
+        (int, int, int)[] triples = [(0, 1, 2), (0, 1, 3), (0, 1, 3), (5, 3, 2)];
+        var expected = 0.3 * triples.Average(triple => Cubed(entities[triple.Item1]) + Cubed(relations[triple.Item2]) + Cubed(entities[triple.Item3]));
+        AreClose([expected], branch.Regularise(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch)!);
+
+        static double Cubed(double[] x) => x.Sum(number => Math.Pow(Math.Abs(number), 3));
+    }
+
+    [NoTensorLeak]
+    [DataRow(ScorerKind.Complex, 0.0)]
+    [DataRow(ScorerKind.RotatE, 0.1)]
+    public void WithoutN3_ThereIsNoTerm(ScorerKind kind, double n3)
+    {
+        using var scope = NewDisposeScope();
+        var branch = Create(new BranchConfig { Rank = Rank, Scorer = kind, N3 = n3 });
+        var (batch, candidates) = (Batches.Of((0, 1, [(2, 1)])), branch.Candidates());
+        Assert.IsNull(branch.Regularise(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch));
+    }
+
+    [NoTensorLeak]
+    public void Dropout_IsForTrainingOnly()
+    {
+        using var scope = NewDisposeScope();
+        var branch = Create(new BranchConfig { Rank = 50, Dropout = 0.5, InitScale = 1 });
+        var (heads, relations) = (arange(Entities), zeros(Entities, dtype: ScalarType.Int64));
+        Assert.Contains(0.0, Flat(branch.Forward(branch.Candidates(), heads, relations).Queries));
+        branch.eval();
+        Assert.DoesNotContain(0.0, Flat(branch.Forward(branch.Candidates(), heads, relations).Queries));
+    }
+
+    [TestMethod]
+    public void Outputs_TellWhichHeadsHaveTheModality()
+    {
+        using var scope = NewDisposeScope();
+        var model = SmallModel.Create(SmallModel.Config);
+        var heads = arange(SmallModel.Entities);
+        var has = model.Branches.Select(branch => branch.Forward(branch.Candidates(), heads, zeros_like(heads)).Available).ToArray();
+        AreClose([1, 1, 1, 1, 1, 1, 1], has[0]);
+        AreClose([1, 0, 1, 1, 0, 1, 1], has[1]);
+        AreClose([1, 1, 1, 1, 0, 0, 1], has[2]);
+    }
+
+    private static Branch Create(BranchConfig config)
+    {
+        manual_seed(2);
+        return new Branch(Modality.Structure, config, Entities, 2, null);
+    }
+}

@@ -1,0 +1,170 @@
+using Moodle.Configuration;
+using Moodle.Models;
+using static Moodle.Tests.Models.Numbers;
+using static TorchSharp.torch;
+
+namespace Moodle.Tests.Models;
+
+[TestClass]
+public sealed class FusionTests
+{
+    private const int Entities = 9;
+    private const int Relations = 3;
+    private static readonly int[] Sizes = [8, 4, 6];
+    private static readonly FusionConfig Config = new() { HiddenSize = 10, InteractionRank = 5, ModalityDropout = 0, Dropout = 0 };
+
+    // Queries that know all three modalities, the first and the last, and the second alone.
+    private static readonly float[][] Available = [[1, 1, 0], [1, 0, 1], [1, 1, 0]];
+    private static readonly long[] RelationIds = [0, 5, 2];
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void ItStarts_AsTheMeanOfTheAvailableBranchesWithASmallFusedScore(bool relationAware)
+    {
+        using var scope = NewDisposeScope();
+        var (output, outputs) = Forward(Create(Config with { RelationAware = relationAware }));
+        AreClose([1 / 3.0, 1 / 3.0, 1 / 3.0, 0.5, 0, 0.5, 0, 1, 0], output.Gate);
+
+        var parts = output.Parts.Aggregate((a, b) => a + b);
+        var logits = outputs.Select(branch => Rows(branch.Logits)).ToArray();
+        var mean = Enumerable.Range(0, 3).SelectMany(q => Enumerable.Range(0, Entities).Select(e =>
+            Enumerable.Range(0, 3).Where(m => Has(q, m)).Average(m => logits[m][q][e])));
+        AreClose([.. mean], parts);
+        Assert.IsLessThanOrEqualTo(1.001, output.Fused.abs().max().item<float>(), "beside logits that differ by tens");
+    }
+
+    [TestMethod]
+    [DataRow(true, 5)]
+    [DataRow(false, 0)]
+    public void WhateverIsLearned_PartsAddUpAndAbsentModalitiesTakeNoPart(bool relationAware, int rank)
+    {
+        using var scope = NewDisposeScope();
+        for (var seed = 0; seed < 10; seed++)
+        {
+            manual_seed(seed);
+            var fusion = Create(Config with { RelationAware = relationAware, InteractionRank = rank });
+            Scramble(fusion, 0.7);
+            var (output, _) = Forward(fusion);
+            AreClose(Flat(output.Parts.Aggregate(output.Fused, (a, b) => a + b)), output.Logits());
+            AreClose([1, 1, 1], output.Gate.sum(1));
+            Assert.IsTrue(output.Gate.ge(0).all().item<bool>());
+            AreClose([1, 1, 1], output.Queries.norm(1));
+            for (var m = 0; m < 3; m++)
+            {
+                for (var q = 0; q < 3; q++)
+                {
+                    var strongest = output.Parts[m][q].abs().max().item<float>();
+                    Assert.AreEqual(Has(q, m), output.Gate[q, m].item<float>() != 0, $"seed {seed}, gate of query {q}, modality {m}");
+                    Assert.AreEqual(Has(q, m), strongest != 0, $"seed {seed}, part of query {q}, modality {m}");
+                }
+            }
+        }
+    }
+
+    [TestMethod]
+    public void WhatAnAbsentModalitySays_ChangesNothing()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        var fusion = Create(Config);
+        Scramble(fusion, 0.7);
+        var (before, outputs) = Forward(fusion);
+        // The second modality of query 1 and the third of query 2 are absent: other vectors and other logits there.
+        var noise = outputs.Select((output, m) =>
+        {
+            var absent = (1 - output.Available).unsqueeze(1);
+            return output with { Queries = output.Queries + (absent * 3), Logits = output.Logits - (absent * output.Logits * 5) };
+        }).ToArray();
+        manual_seed(1);
+        var after = fusion.Forward(noise, FusedCandidates(fusion), tensor(RelationIds));
+        AreClose(Flat(before.Logits()), after.Logits());
+    }
+
+    [TestMethod]
+    public void Candidates_HaveLengthOne_AndDoNotDependOnWhatTheyLack()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(2);
+        var fusion = Create(Config);
+        Scramble(fusion, 0.7);
+        var vectors = Sizes.Select(size => randn(Entities, size)).ToArray();
+        Tensor[] available = [ones(Entities), arange(Entities).remainder(2).to(ScalarType.Float32), arange(Entities).remainder(3).eq(0).to(ScalarType.Float32)];
+        var candidates = fusion.Candidates(vectors, available);
+        CollectionAssert.AreEqual(new long[] { Entities, Config.HiddenSize }, candidates.shape);
+        AreClose([.. Enumerable.Repeat(1.0, Entities)], candidates.norm(1));
+
+        var others = vectors.Zip(available, (x, has) => x + ((1 - has).unsqueeze(1) * 5)).ToArray();
+        AreClose(Flat(candidates), fusion.Candidates(others, available));
+    }
+
+    [TestMethod]
+    public void Projections_HaveLengthOne_AndIgnoreTheScaleOfABranch()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(3);
+        var fusion = Create(Config);
+        var vectors = randn(5, Sizes[1]);
+        var projected = fusion.Project(1, vectors);
+        AreClose([1, 1, 1, 1, 1], projected.norm(1));
+        AreClose(Flat(projected), fusion.Project(1, vectors * 1000), 1e-4);
+    }
+
+    [TestMethod]
+    public void ModalityDropout_IsForTraining_AndNeverHidesTheLastModality()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(4);
+        var fusion = Create(Config with { ModalityDropout = 0.9 });
+        var hidden = 0;
+        for (var i = 0; i < 30; i++)
+        {
+            var (output, _) = Forward(fusion);
+            var gate = Rows(output.Gate);
+            hidden += gate[0].Count(share => share == 0);
+            Assert.AreEqual(0.0, gate[1][1]);
+            CollectionAssert.AreEqual(new[] { 0.0, 1, 0 }, gate[2], "the only modality of the query");
+            Assert.IsTrue(gate.All(row => Math.Abs(row.Sum() - 1) < 1e-5));
+        }
+
+        Assert.IsGreaterThan(0, hidden);
+        fusion.eval();
+        AreClose([1 / 3.0, 1 / 3.0, 1 / 3.0], Forward(fusion).Output.Gate[0]);
+    }
+
+    [TestMethod]
+    public void EveryParameterLearns()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var fusion = Create(Config);
+        Scramble(fusion, 0.5);
+        Forward(fusion).Output.Logits().square().sum().backward();
+        foreach (var (name, parameter) in fusion.named_parameters())
+        {
+            Assert.IsTrue(parameter.grad is { } gradient && gradient.isfinite().all().item<bool>() && gradient.abs().sum().item<float>() > 0, name);
+        }
+    }
+
+    private static Fusion Create(FusionConfig config)
+    {
+        manual_seed(6);
+        return new Fusion(config, Sizes, Relations);
+    }
+
+    private static bool Has(int query, int modality) => Available[modality][query] == 1;
+
+    private static (FusionOutput Output, BranchOutput[] Outputs) Forward(Fusion fusion)
+    {
+        // Scales as different as those of real branches.
+        var outputs = Sizes.Select((size, m) => new BranchOutput(
+            zeros(3, size), randn(3, size).mul_(Math.Pow(10, m)), randn(3, Entities).mul_(10), tensor(Available[m]))).ToArray();
+        return (fusion.Forward(outputs, FusedCandidates(fusion), tensor(RelationIds)), outputs);
+    }
+
+    private static Tensor FusedCandidates(Fusion fusion)
+    {
+        using var generator = new Generator(9);
+        return fusion.Candidates([.. Sizes.Select(size => randn(Entities, size, generator: generator))], [.. Sizes.Select(_ => ones(Entities))]);
+    }
+}

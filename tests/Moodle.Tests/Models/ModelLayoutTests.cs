@@ -1,0 +1,50 @@
+using Moodle.Configuration;
+using Moodle.Models.Scorers;
+using static TorchSharp.torch;
+
+namespace Moodle.Tests.Models;
+
+[TestClass]
+public sealed class ModelLayoutTests
+{
+    [TestMethod]
+    public void TheModelsTensors_AreThoseApproved()
+    {
+        using var scope = NewDisposeScope();
+        var config = SmallModel.Config with { Training = new TrainingConfig { TaskWeights = TaskWeighting.Uncertainty } };
+        var sections = Enum.GetValues<ScorerKind>()
+            .Select(kind => Layout.Of($"scorer {kind}, rank 3, 2 relations", Scorer.Create(new BranchConfig { Scorer = kind, Rank = 3 }, 2)))
+            .Prepend(Layout.Of("structure alone", SmallModel.Create(config with { Modalities = [Modality.Structure] })))
+            .Prepend(Layout.Of("structure, text and image", SmallModel.Create(config)));
+        Layout.IsApproved(string.Join('\n', sections), "Model");
+    }
+
+    [TestMethod]
+    public void EveryParameter_BelongsToOneStage()
+    {
+        using var scope = NewDisposeScope();
+        var model = SmallModel.Create(SmallModel.Config with { Training = new TrainingConfig { TaskWeights = TaskWeighting.Uncertainty } });
+        var (unimodal, fusion) = (model.UnimodalParameters().Select(entry => entry.Name).ToArray(), model.FusionParameters().Select(entry => entry.Name).ToArray());
+        CollectionAssert.AreEquivalent(model.named_parameters().Select(entry => entry.name).ToArray(), unimodal.Concat(fusion).ToArray());
+        Assert.IsTrue(fusion.All(name => name.StartsWith("fusion.", StringComparison.Ordinal) || name.StartsWith("contrast.", StringComparison.Ordinal)));
+        Assert.Contains("log_variances", unimodal);
+    }
+
+    [TestMethod]
+    public void Parameters_StartFinite_AndFollowTheSeed()
+    {
+        using var scope = NewDisposeScope();
+        var (first, again, other) = (SmallModel.Create(SmallModel.Config, 5), SmallModel.Create(SmallModel.Config, 5), SmallModel.Create(SmallModel.Config, 6));
+        Assert.IsTrue(first.parameters().All(parameter => parameter.isfinite().all().item<bool>()));
+        Assert.IsTrue(first.parameters().Zip(again.parameters()).All(pair => pair.First.equal(pair.Second).all().item<bool>()));
+        Assert.IsFalse(first.parameters().Zip(other.parameters()).All(pair => pair.First.equal(pair.Second).all().item<bool>()));
+    }
+
+    [TestMethod]
+    public void Branches_StandInTheirFixedOrder_WhateverTheConfigurationSays()
+    {
+        using var scope = NewDisposeScope();
+        var model = SmallModel.Create(SmallModel.Config with { Modalities = [Modality.Image, Modality.Structure, Modality.Text] });
+        CollectionAssert.AreEqual(new[] { Modality.Structure, Modality.Text, Modality.Image }, model.Branches.Select(branch => branch.Modality).ToArray());
+    }
+}
