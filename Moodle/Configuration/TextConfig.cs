@@ -53,6 +53,10 @@ public sealed record TextEncoderConfig
     /// <summary>Dropout after attention and feed-forward.</summary>
     [Between(0, 0.95)]
     public double Dropout { get; init; } = 0.1;
+
+    /// <summary>Chance that a token is left out of its document while the encoder trains, so that no single word gives an entity away.</summary>
+    [Between(0, 0.9)]
+    public double TokenDropout { get; init; } = 0.3;
 }
 
 /// <summary>Training of an encoder in the encode stage, as a bi-encoder with in-batch negatives.</summary>

@@ -38,7 +38,7 @@ public sealed record TrainingConfig
     public StageConfig Unimodal { get; init; } = new();
 
     /// <summary>The stage in which the fusion trains.</summary>
-    public StageConfig Fusion { get; init; } = new() { Epochs = 30, Optimizer = OptimizerKind.AdamW, LearningRate = 1e-3 };
+    public FusionStageConfig Fusion { get; init; } = new();
 
     /// <summary>The last stage, in which the branches go on with all training triples, those of the fusion included; 0 epochs leave it out.</summary>
     public StageConfig Refit { get; init; } = new() { Epochs = 20, LearningRate = 0.02 };
@@ -65,7 +65,7 @@ public sealed record TrainingConfig
 }
 
 /// <summary>Length and optimiser of a stage.</summary>
-public sealed record StageConfig
+public record StageConfig
 {
     /// <summary>The most passes over the training triples.</summary>
     [AtLeast(0)]
@@ -77,4 +77,19 @@ public sealed record StageConfig
     /// <summary>Its learning rate.</summary>
     [MoreThan(0)]
     public double LearningRate { get; init; } = 0.1;
+}
+
+/// <summary>The fusion stage: its epochs, optimiser and learning rate are those of the fused vectors.</summary>
+public sealed record FusionStageConfig : StageConfig
+{
+    /// <summary>Starts with AdamW at 0.001 for 30 epochs.</summary>
+    public FusionStageConfig() => (Epochs, Optimizer, LearningRate) = (30, OptimizerKind.AdamW, 1e-3);
+
+    /// <summary>Learning rate of AdamW for the balance between predictions.</summary>
+    [MoreThan(0)]
+    public double BalanceRate { get; init; } = 0.01;
+
+    /// <summary>Decoupled weight decay of AdamW for the balance.</summary>
+    [AtLeast(0)]
+    public double BalanceDecay { get; init; } = 0.1;
 }

@@ -16,6 +16,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     private const double MaxLogWeight = 4;
     private readonly TokenizedDocuments _documents;
     private readonly int _headSize;
+    private readonly double _tokenDropout;
     private readonly Parameter tokens;
     private readonly ModuleList<TransformerLayer> layers;
     private readonly LayerNorm norm;
@@ -26,7 +27,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(documents);
-        (_documents, FeatureSize, _headSize) = (documents, config.HiddenSize, config.HiddenSize / config.Heads);
+        (_documents, FeatureSize, _headSize, _tokenDropout) = (documents, config.HiddenSize, config.HiddenSize / config.Heads, config.TokenDropout);
         // As large as what the layers add: a word that is new to them still shows through to the end.
         tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize).mul_(double.Parse(Environment.GetEnvironmentVariable("TSTD") ?? "0.1")));
         layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(_ =>
@@ -51,16 +52,26 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     public Tensor Encode(ReadOnlySpan<int> entities)
     {
         using var scope = NewDisposeScope();
-        var order = entities.ToArray();
-        var places = Enumerable.Range(0, order.Length).ToArray();
+        var documents = new int[entities.Length][];
+        for (var i = 0; i < documents.Length; i++)
+        {
+            documents[i] = _documents[entities[i]].ToArray();
+        }
+
+        if (training && _tokenDropout > 0)
+        {
+            LeaveOutTokens(documents);
+        }
+
+        var places = Enumerable.Range(0, documents.Length).ToArray();
         // Sorted by length, documents of one length stand together and attention needs no padding.
-        Array.Sort(places, (a, b) => (_documents[order[a]].Length, a).CompareTo((_documents[order[b]].Length, b)));
-        var sequences = new PackedSequences(places.Select(place => _documents[order[place]].Length));
+        Array.Sort(places, (a, b) => (documents[a].Length, a).CompareTo((documents[b].Length, b)));
+        var sequences = new PackedSequences(places.Select(place => documents[place].Length));
 
         var (ids, positions, owners) = (new long[sequences.Tokens], new long[sequences.Tokens], new long[sequences.Tokens]);
         for (var s = 0; s < places.Length; s++)
         {
-            var document = _documents[order[places[s]]];
+            var document = documents[places[s]];
             for (var i = 0; i < document.Length; i++)
             {
                 var row = sequences.Offsets[s] + i;
@@ -79,8 +90,22 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         x = norm.forward(x);
         var shares = (MaxLogWeight * (weight.forward(x) / MaxLogWeight).tanh()).exp(); // [tokens, 1]
         var rows = tensor(owners, device: device);
-        var sums = zeros(order.Length, FeatureSize, device: device).index_add(0, rows, x * shares, 1); // [entities, hidden]
-        var totals = zeros(order.Length, 1, device: device).index_add(0, rows, shares, 1); // [entities, 1]
+        var sums = zeros(documents.Length, FeatureSize, device: device).index_add(0, rows, x * shares, 1); // [entities, hidden]
+        var totals = zeros(documents.Length, 1, device: device).index_add(0, rows, shares, 1); // [entities, 1]
         return (sums / totals).MoveToOuterDisposeScope();
+    }
+
+    // Left out, not masked: a shorter document costs less. Draws from torch's generator, which each step seeds.
+    private void LeaveOutTokens(int[][] documents)
+    {
+        using var draws = rand(documents.Sum(document => document.Length));
+        var (draw, next) = (draws.data<float>().ToArray(), 0);
+        for (var i = 0; i < documents.Length; i++)
+        {
+            var first = next;
+            next += documents[i].Length;
+            var kept = documents[i].Where((_, t) => draw[first + t] >= _tokenDropout).ToArray();
+            documents[i] = kept.Length > 0 ? kept : documents[i];
+        }
     }
 }

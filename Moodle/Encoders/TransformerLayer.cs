@@ -42,7 +42,7 @@ public sealed class TransformerLayer : nn.Module
         var (tokens, hidden) = (x.shape[0], x.shape[1]);
         var parts = attention_in.forward(attention_norm.forward(x)).view(tokens, 3, _heads, hidden / _heads).unbind(1);
         var (query, key) = rotary is null ? (parts[0], parts[1]) : (rotary.Apply(parts[0]), rotary.Apply(parts[1]));
-        var attended = _attend.Attend(query, key, parts[2], sequences).view(tokens, hidden);
+        var attended = _attend.Attend(query, key, parts[2], sequences).reshape(tokens, hidden);
         x = x + Drop(attention_out.forward(attended));
         return x + Drop(feed_forward_out.forward(nn.functional.gelu(feed_forward_in.forward(feed_forward_norm.forward(x)))));
     }

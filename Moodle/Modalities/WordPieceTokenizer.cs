@@ -4,7 +4,9 @@ using Microsoft.ML.Tokenizers;
 
 namespace Moodle.Modalities;
 
-/// <summary>A word-piece tokenizer over a vocabulary: lower case, accents removed, greedy longest match.</summary>
+/// <summary>
+/// A word-piece tokenizer over a vocabulary: greedy longest match within the words that <see cref="WordPieceTrainer"/> learns from.
+/// </summary>
 public sealed class WordPieceTokenizer
 {
     private readonly BertTokenizer _tokenizer;
@@ -16,9 +18,10 @@ public sealed class WordPieceTokenizer
         using var stream = new MemoryStream(Encoding.UTF8.GetBytes(string.Join('\n', pieces)));
         _tokenizer = BertTokenizer.Create(stream, new BertOptions
         {
-            LowerCaseBeforeTokenization = true,
-            ApplyBasicTokenization = true,
-            RemoveNonSpacingMarks = true,
+            // Its own splitting joins words across line breaks and takes "_" for a letter; texts come split.
+            ApplyBasicTokenization = false,
+            LowerCaseBeforeTokenization = false,
+            SplitOnSpecialTokens = false,
         });
     }
 
@@ -31,7 +34,7 @@ public sealed class WordPieceTokenizer
     /// <summary>Token ids of a text, at most <paramref name="maxTokens"/>, without special tokens; empty for a text without words.</summary>
     public int[] Encode(string text, int maxTokens)
     {
-        var ids = _tokenizer.EncodeToIds(text, maxTokens, addSpecialTokens: false, out _, out _);
+        var ids = _tokenizer.EncodeToIds(string.Join(' ', WordPieceTrainer.Words(text)), maxTokens, addSpecialTokens: false, out _, out _);
         return [.. ids];
     }
 }

@@ -35,27 +35,43 @@ public static class WordPieceTrainer
             pieces.Add(special);
         }
 
+        var kept = CommonCharacters(counts, size - Special.Length);
         var words = new List<(List<int> Parts, int Count)>(counts.Count);
         foreach (var (word, count) in counts.OrderBy(pair => pair.Key, StringComparer.Ordinal))
         {
-            var parts = new List<int>(word.Length);
-            foreach (var rune in word.EnumerateRunes())
+            if (Characters(word).All(kept.Contains))
             {
-                parts.Add(pieces.Add(parts.Count == 0 ? rune.ToString() : Continuation + rune));
+                words.Add(([.. Characters(word).Select(pieces.Add)], count));
             }
-
-            words.Add((parts, count));
         }
 
         Merge(words, pieces, size);
         return pieces.ToImmutable();
     }
 
-    /// <summary>Splits a text into lower-case words and single punctuation marks, accents removed, as the tokenizer does.</summary>
+    // A word with a character too rare for the vocabulary stays unknown.
+    private static HashSet<string> CommonCharacters(Dictionary<string, int> words, int limit)
+    {
+        var counts = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (word, count) in words)
+        {
+            foreach (var character in Characters(word))
+            {
+                CollectionsMarshal.GetValueRefOrAddDefault(counts, character, out _) += count;
+            }
+        }
+
+        return [.. counts.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).Take(limit).Select(pair => pair.Key)];
+    }
+
+    private static IEnumerable<string> Characters(string word) =>
+        word.EnumerateRunes().Select((rune, i) => i == 0 ? rune.ToString() : Continuation + rune);
+
+    /// <summary>Splits a text into lower-case words and single punctuation marks, as the tokenizer does. Accents stay.</summary>
     internal static IEnumerable<string> Words(string text)
     {
         var word = new StringBuilder();
-        foreach (var rune in text.Normalize(NormalizationForm.FormD).EnumerateRunes())
+        foreach (var rune in text.EnumerateRunes())
         {
             var category = Rune.GetUnicodeCategory(rune);
             var breaks = Rune.IsWhiteSpace(rune) || Rune.IsControl(rune);
@@ -70,7 +86,7 @@ public static class WordPieceTrainer
             {
                 yield return rune.ToString();
             }
-            else if (!breaks && category != UnicodeCategory.NonSpacingMark)
+            else if (!breaks && category != UnicodeCategory.Format)
             {
                 word.Append(Rune.ToLowerInvariant(rune));
             }

@@ -64,7 +64,7 @@ public sealed class ContrastiveLoss : nn.Module
             var count = (int)Math.Min(_config.HardNegatives, scores.shape[1] - 1);
             var (_, hard) = scores.detach().masked_fill(known, float.NegativeInfinity).topk(count, 1); // [n, hard]
             var vectors = candidates.index_select(0, hard.reshape(-1)).view(queries.shape[0], count, candidates.shape[1]); // [n, hard, hidden]
-            var similarity = bmm(vectors, queries.unsqueeze(2)).squeeze(2) / log_temperature.exp();
+            var similarity = bmm(vectors.to(ScalarType.Float32), queries.to(ScalarType.Float32).unsqueeze(2)).squeeze(2) / Temperature();
             forward = cat([forward, similarity.masked_fill(known.gather(1, hard), Excluded)], 1); // [n, n + hard]
         }
 
@@ -73,5 +73,7 @@ public sealed class ContrastiveLoss : nn.Module
     }
 
     private Tensor Similarity(Tensor first, Tensor second) =>
-        first.to(ScalarType.Float32).matmul(second.to(ScalarType.Float32).t()) / log_temperature.clamp(Math.Log(0.005), 0).exp();
+        first.to(ScalarType.Float32).matmul(second.to(ScalarType.Float32).t()) / Temperature();
+
+    private Tensor Temperature() => log_temperature.clamp(Math.Log(0.005), 0).exp();
 }

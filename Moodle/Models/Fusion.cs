@@ -6,7 +6,8 @@ namespace Moodle.Models;
 
 /// <summary>
 /// Joins the branches' answers: a fused query, gated by how sure each modality is, scores fused candidates, and a relation-aware sum of
-/// the branches' own logits is added. Modalities that the query's known end lacks take no part.
+/// the branches' own logits is added. Modalities that the query's known end lacks take no part. Its parameters are of two kinds: those of
+/// the fused vectors, a predictor of its own like the branches, and those of the balance, which say whom to trust.
 /// </summary>
 public sealed class Fusion : nn.Module
 {
@@ -20,7 +21,8 @@ public sealed class Fusion : nn.Module
     private readonly Parameter relations;
     private readonly Linear gate_in;
     private readonly Linear gate_out;
-    private readonly Parameter weights;
+    private readonly Parameter balance;
+    private readonly Parameter? relation_balance;
     private readonly Parameter scale;
 
     /// <summary>Creates the fusion; it starts as the mean of the branches' logits.</summary>
@@ -42,7 +44,9 @@ public sealed class Fusion : nn.Module
         relations = nn.Parameter(randn(2L * relationCount, RelationSize).mul_(0.1));
         gate_in = nn.Linear(RelationSize + (Signals * _branches), 32);
         gate_out = nn.Linear(32, _branches);
-        weights = nn.Parameter(zeros(config.RelationAware ? 2L * relationCount : 1, _branches));
+        // One weight for each branch and one for the fused score, as logarithms, and what each relation has above or below them.
+        balance = nn.Parameter(zeros(_branches + 1));
+        relation_balance = config.RelationAware ? nn.Parameter(zeros(2L * relationCount, _branches + 1)) : null;
         scale = nn.Parameter(tensor(0.01f));
         RegisterComponents();
         using (no_grad())
@@ -50,6 +54,14 @@ public sealed class Fusion : nn.Module
             gate_out.weight!.zero_();
             gate_out.bias!.zero_();
         }
+    }
+
+    /// <summary>Whether a parameter of this module, by its name, belongs to the balance and not to the fused vectors.</summary>
+    public static bool IsBalance(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name.Contains(nameof(balance), StringComparison.Ordinal) || name.Contains("gate_", StringComparison.Ordinal)
+            || name.EndsWith(nameof(relations), StringComparison.Ordinal);
     }
 
     /// <summary>Fused vectors of all candidates: the modalities that an entity has, by the same maps as queries, without a query's gate.</summary>
@@ -96,12 +108,12 @@ public sealed class Fusion : nn.Module
             queries = nn.functional.dropout(queries, _config.Dropout, true);
         }
 
-        var fused = queries.matmul(fusedCandidates.t()) * (scale * 100); // [queries, |E|]
-        // 1 at the start, so that the sum begins as the branches' mean under an even gate; never negative.
-        var alpha = (_config.RelationAware ? weights.index_select(0, relationIds) : weights).exp(); // [queries or 1, branches]
-        var shares = alpha * gate; // [queries, branches]
+        var own = queries.matmul(fusedCandidates.t()) * (scale * 100); // [queries, |E|]
+        // Under an even gate the sum begins as the branches' mean; weights are never negative.
+        var weights = (relation_balance is null ? balance.unsqueeze(0).expand(has.shape[0], -1) : balance + relation_balance.index_select(0, relationIds)).exp();
+        var shares = weights.narrow(1, 0, _branches) * gate; // [queries, branches]
         var parts = outputs.Select((output, m) => output.Logits * shares.select(1, m).unsqueeze(1)).ToArray();
-        return new FusionOutput(queries, gate, fused, parts);
+        return new FusionOutput(queries, gate, own, own * (weights.narrow(1, _branches, 1) / _branches), parts);
     }
 
     /// <summary>Σ_m share_m · map_m(x_m), plus the product of all available modalities' factors: [n, hidden], of length 1.</summary>
@@ -147,9 +159,10 @@ public sealed class Fusion : nn.Module
 /// <summary>What the fusion says to a batch of queries.</summary>
 /// <param name="Queries">Fused queries [queries, hidden], of length 1.</param>
 /// <param name="Gate">[queries, branches], each row sums to 1.</param>
-/// <param name="Fused">The fused score, [queries, |E|].</param>
+/// <param name="Own">The fused vectors' own logits, [queries, |E|].</param>
+/// <param name="Fused">The same as they enter the final score, [queries, |E|].</param>
 /// <param name="Parts">Each branch's weighed logits, [queries, |E|].</param>
-public sealed record FusionOutput(Tensor Queries, Tensor Gate, Tensor Fused, IReadOnlyList<Tensor> Parts)
+public sealed record FusionOutput(Tensor Queries, Tensor Gate, Tensor Own, Tensor Fused, IReadOnlyList<Tensor> Parts)
 {
     /// <summary>The final score: the fused score plus all parts, [queries, |E|].</summary>
     public Tensor Logits() => Parts.Aggregate(Fused, (sum, part) => sum + part);

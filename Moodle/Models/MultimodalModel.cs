@@ -59,7 +59,7 @@ public sealed class MultimodalModel : nn.Module
     public MutualGuidance? Guidance => guidance;
 
     /// <summary>The fusion, null where it is off or there is one branch only.</summary>
-    public Fusion? Fusion => fusion;
+    public Fusion? FusionModule => fusion;
 
     /// <summary>The contrastive loss, null where it or the fusion is off.</summary>
     public ContrastiveLoss? Contrast => contrast;
@@ -71,9 +71,13 @@ public sealed class MultimodalModel : nn.Module
     public IEnumerable<(string Name, Parameter Parameter)> UnimodalParameters() =>
         named_parameters().Where(entry => !IsFusion(entry.name)).Select(entry => (entry.name, entry.parameter));
 
-    /// <summary>Names and parameters that the fusion and its contrastive loss train.</summary>
-    public IEnumerable<(string Name, Parameter Parameter)> FusionParameters() =>
-        named_parameters().Where(entry => IsFusion(entry.name)).Select(entry => (entry.name, entry.parameter));
+    /// <summary>Names and parameters of the fused vectors and of the contrastive loss.</summary>
+    public IEnumerable<(string Name, Parameter Parameter)> FusedVectorParameters() =>
+        named_parameters().Where(entry => IsFusion(entry.name) && !Fusion.IsBalance(entry.name)).Select(entry => (entry.name, entry.parameter));
+
+    /// <summary>Names and parameters of the fusion's balance between predictions.</summary>
+    public IEnumerable<(string Name, Parameter Parameter)> BalanceParameters() =>
+        named_parameters().Where(entry => IsFusion(entry.name) && Fusion.IsBalance(entry.name)).Select(entry => (entry.name, entry.parameter));
 
     private static bool IsFusion(string name) =>
         name.StartsWith(nameof(fusion), StringComparison.Ordinal) || name.StartsWith(nameof(contrast), StringComparison.Ordinal);

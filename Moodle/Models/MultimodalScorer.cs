@@ -31,7 +31,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
         using var scope = NewDisposeScope();
         var candidates = model.Branches.Select(branch => branch.Candidates()).ToArray();
         _candidates = [.. candidates.Select(tensor => tensor.detach().DetachFromDisposeScope())];
-        if (!_mean && model.Fusion is { } fusion)
+        if (!_mean && model.FusionModule is { } fusion)
         {
             _fused = fusion.Candidates(_candidates, [.. model.Branches.Select(branch => branch.Available)]).DetachFromDisposeScope();
         }
@@ -64,7 +64,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
         }
         else if (_fused is not null)
         {
-            logits = logits.Prepend(_model.Fusion!.Forward(outputs, _fused, relations).Logits());
+            logits = logits.Prepend(_model.FusionModule!.Forward(outputs, _fused, relations).Logits());
         }
 
         return [.. logits.Select(tensor => tensor.MoveToOuterDisposeScope())];
@@ -83,7 +83,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
         }
         else if (_fused is not null)
         {
-            var fusion = _model.Fusion!.Forward(outputs, _fused, relations);
+            var fusion = _model.FusionModule!.Forward(outputs, _fused, relations);
             parts = [.. fusion.Parts, fusion.Fused];
             names.Add("interaction");
         }

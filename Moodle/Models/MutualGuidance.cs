@@ -94,7 +94,7 @@ public sealed class MutualGuidance : nn.Module
     private Tensor TopK(Tensor teacher, Tensor student)
     {
         var (t, s) = (teacher / _config.Temperature, student / _config.Temperature);
-        var (best, indices) = t.topk(_config.TopK, 1); // [queries, k]
+        var (best, indices) = t.topk((int)Math.Min(_config.TopK, t.shape[1]), 1); // [queries, k]
         var p = (best - t.logsumexp(1, keepdim: true)).exp();
         var logQ = s.gather(1, indices) - s.logsumexp(1, keepdim: true);
         var (restP, restQ) = ((1 - p.sum(1)).clamp_min(1e-6), (1 - logQ.exp().sum(1)).clamp_min(1e-6)); // [queries]

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Moodle.Attention;
 using Moodle.Configuration;
@@ -12,10 +13,10 @@ namespace Moodle.Training;
 
 /// <summary>Stage 1 for all modalities: features from the run's folder, from the user's cache, or from an encoder that is trained now.</summary>
 internal sealed class FeatureBuilder(
-    RunFolder run, MoodleConfig config, KnowledgeGraph graph, TrainingQueries queries, Device device, ITrainingMonitor monitor, CancellationToken cancellation)
+    RunFolder run, MoodleConfig config, KnowledgeGraph graph, ImmutableArray<Triple> triples, Device device, ITrainingMonitor monitor, CancellationToken cancellation)
 {
     // Raised when the code changes what features come out of the same inputs.
-    private const string Version = "1";
+    private const string Version = "2";
 
     /// <summary>Features of every modality but structure.</summary>
     /// <param name="runner">The loop around stages.</param>
@@ -112,7 +113,7 @@ internal sealed class FeatureBuilder(
 
         RandomState.Seed(config.Seed);
         using var encoder = create();
-        using var stage = new EncodeStage<TEncoder>(modality, training, encoder, graph, queries, device);
+        using var stage = new EncodeStage<TEncoder>(modality, training, encoder, graph, TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples), device);
         state = runner.Run(stage, state);
         var (features, entities) = stage.Encode(monitor, cancellation);
         FeatureStore.Write(path, key, features, entities, ModuleTensors.Of(encoder, "encoder."));
@@ -127,6 +128,6 @@ internal sealed class FeatureBuilder(
     private string KeyOf(params object[] options) => FeatureStore.KeyOf(
     [
         Version, $"{config.Seed} {device}", .. options.Select(option => option.ToString()!),
-        string.Join('\n', graph.Entities.Labels), string.Join('\n', graph.Train),
+        string.Join('\n', graph.Entities.Labels), string.Join('\n', triples),
     ]);
 }

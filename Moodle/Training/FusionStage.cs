@@ -17,12 +17,13 @@ internal sealed class FusionStage : Stage
     private readonly MoodleConfig _config;
     private readonly MultimodalModel _model;
     private readonly Fusion _fusion;
-    private readonly TrainingQueries _queries;
     private readonly KnownAnswers _known;
     private readonly QueryBatches _batches;
+    private readonly QueryBatches _heldOut;
     private readonly Validator _validator;
     private readonly Device _device;
-    private readonly ParameterOptimizer _optimizer;
+    private readonly ParameterOptimizer _vectorOptimizer;
+    private readonly ParameterOptimizer _balanceOptimizer;
     private readonly Tensor[] _available;
     private Tensor[]? _frozen;
     private SplitMix64 _random = new(0);
@@ -31,17 +32,21 @@ internal sealed class FusionStage : Stage
     /// <param name="config">The configuration.</param>
     /// <param name="model">The model.</param>
     /// <param name="fusion">Its fusion.</param>
-    /// <param name="queries">Queries of the triples that the fusion learns from.</param>
+    /// <param name="queries">Queries of the triples that the branches have learned.</param>
+    /// <param name="heldOut">Queries of the triples that they have not seen.</param>
     /// <param name="known">All training triples.</param>
     /// <param name="validator">Ranks validation.</param>
     /// <param name="device">Where the model is.</param>
-    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, KnownAnswers known, Validator validator, Device device)
+    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers known, Validator validator, Device device)
     {
-        (_config, _model, _fusion, _queries, _known, _validator, _device) = (config, model, fusion, queries, known, validator, device);
+        (_config, _model, _fusion, _known, _validator, _device) = (config, model, fusion, known, validator, device);
         _batches = new QueryBatches(queries, config.Training.BatchSize);
+        _heldOut = new QueryBatches(heldOut, config.Training.BatchSize);
         _available = [.. model.Branches.Select(branch => branch.Available)];
-        _optimizer = OptimizerFactory.Create(config.Training.Fusion.Optimizer, model.FusionParameters());
-        LossNames = model.Contrast is null ? ["fusion"] : ["fusion", "contrast_modalities", "contrast_queries"];
+        _vectorOptimizer = OptimizerFactory.Create(config.Training.Fusion.Optimizer, model.FusedVectorParameters());
+        // Decay draws a relation with few held-out triples to the balance that all relations share.
+        _balanceOptimizer = new FusedAdamW(model.BalanceParameters(), config.Training.Fusion.BalanceDecay);
+        LossNames = model.Contrast is null ? ["fused", "held_out"] : ["fused", "contrast_modalities", "contrast_queries", "held_out"];
     }
 
     /// <inheritdoc/>
@@ -57,7 +62,7 @@ internal sealed class FusionStage : Stage
     public override nn.Module Module => _model;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<ParameterOptimizer> Optimizers => [_optimizer];
+    public override IReadOnlyList<ParameterOptimizer> Optimizers => [_vectorOptimizer, _balanceOptimizer];
 
     /// <inheritdoc/>
     public override string Unit => "triples";
@@ -72,37 +77,67 @@ internal sealed class FusionStage : Stage
     public override int BeginEpoch(int epoch, SplitMix64 random)
     {
         _batches.Shuffle(random);
+        _heldOut.Shuffle(random);
         return _batches.Count;
     }
 
     /// <inheritdoc/>
     public override Tensor Step(int epoch, int step)
     {
-        _optimizer.ZeroGrad();
         _random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
+        var terms = LearnVectors(step);
+        return stack([.. terms, LearnBalance(step % _heldOut.Count)]).detach();
+    }
+
+    // The fused vectors learn what the branches learned, from the same triples, as a predictor of its own.
+    private Tensor[] LearnVectors(int step)
+    {
+        _vectorOptimizer.ZeroGrad();
         var batch = _batches.Get(step, _device);
         var (candidates, outputs) = Branches(batch);
         var fusedCandidates = _fusion.Candidates(candidates, _available); // [|E|, hidden]
         var output = _fusion.Forward(outputs, fusedCandidates, batch.Relations);
-        var logits = output.Logits(); // [queries, |E|]
-        var (answers, known) = KnownTo(batch, step);
-        // Filtered, as ranking is: what is known to be true already is no wrong answer to what is held out.
-        var others = known.clone().view(-1).index_fill_(0, (batch.AnswerRows * logits.shape[1]) + batch.Answers, false).view_as(known);
-        var task = OneVsAllLoss.PerQuery(logits.masked_fill(others, -1e4), batch, 0).sum() / batch.TotalWeight;
-        Tensor[] terms = [task];
+        Tensor[] terms = [OneVsAllLoss.PerQuery(output.Own, batch, _config.Training.LabelSmoothing).sum() / batch.TotalWeight];
         if (_model.Contrast is { } contrast)
         {
-            terms = [task, BetweenModalities(contrast, candidates, batch), contrast.BetweenQueriesAndAnswers(output.Queries, fusedCandidates, answers, known, logits)];
+            var (answers, known) = KnownTo(_batches.QueriesOf(step));
+            terms =
+            [
+                .. terms, BetweenModalities(contrast, candidates, batch),
+                contrast.BetweenQueriesAndAnswers(output.Queries, fusedCandidates, answers, known, output.Own),
+            ];
         }
 
         terms.Aggregate((a, b) => a + b).backward();
         if (_config.Training.ClipNorm > 0)
         {
-            using var norm = Gradients.ClipNorm(_model.FusionParameters().Select(entry => entry.Parameter), _config.Training.ClipNorm);
+            using var norm = Gradients.ClipNorm(_model.FusedVectorParameters().Select(entry => entry.Parameter), _config.Training.ClipNorm);
         }
 
-        _optimizer.Step(_config.Training.Fusion.LearningRate);
-        return stack(terms).detach();
+        _vectorOptimizer.Step(_config.Training.Fusion.LearningRate);
+        return terms;
+    }
+
+    // Whom to trust is learned from triples that none of the predictors has seen, filtered, as ranking is: what is known to be true
+    // already is no wrong answer to what is held out.
+    private Tensor LearnBalance(int step)
+    {
+        _balanceOptimizer.ZeroGrad();
+        var batch = _heldOut.Get(step, _device);
+        var (candidates, outputs) = Branches(batch);
+        Tensor fusedCandidates;
+        using (no_grad())
+        {
+            fusedCandidates = _fusion.Candidates(candidates, _available);
+        }
+
+        var logits = _fusion.Forward(outputs, fusedCandidates, batch.Relations).Logits(); // [queries, |E|]
+        var (_, known) = KnownTo(_heldOut.QueriesOf(step));
+        var others = known.view(-1).index_fill_(0, (batch.AnswerRows * logits.shape[1]) + batch.Answers, false).view_as(known);
+        var loss = OneVsAllLoss.PerQuery(logits.masked_fill(others, -1e4), batch, 0).sum() / batch.TotalWeight;
+        loss.backward();
+        _balanceOptimizer.Step(_config.Training.Fusion.BalanceRate);
+        return loss;
     }
 
     /// <inheritdoc/>
@@ -157,23 +192,22 @@ internal sealed class FusionStage : Stage
         return terms.Count == 0 ? zeros([], device: _device) : stack(terms).mean();
     }
 
-    // One answer of each query, int64 [queries], and the training answers of each, bool [queries, |E|].
-    private (Tensor Answers, Tensor Known) KnownTo(QueryBatch batch, int step)
+    // One training answer of each query, int64 [queries], and all of them, bool [queries, |E|].
+    private (Tensor Answers, Tensor Known) KnownTo((int Entity, int Relation)[] queries)
     {
-        var queries = _batches.QueriesOf(step);
         var (answers, known) = (new long[queries.Length], new List<long>());
         for (var row = 0; row < queries.Length; row++)
         {
-            var own = _queries.Answers(queries[row]);
+            var own = _known[queries[row].Entity, queries[row].Relation];
             answers[row] = own[_random.NextInt(own.Length)];
-            foreach (var answer in _known[_queries.Entities[queries[row]], _queries.Relations[queries[row]]])
+            foreach (var answer in own)
             {
                 known.Add(((long)row * _model.EntityCount) + answer);
             }
         }
 
-        var mask = zeros(batch.Count * _model.EntityCount, dtype: ScalarType.Bool, device: _device)
-            .index_fill_(0, tensor(known.ToArray(), device: _device), true).view(batch.Count, _model.EntityCount);
+        var mask = zeros((long)queries.Length * _model.EntityCount, dtype: ScalarType.Bool, device: _device)
+            .index_fill_(0, tensor(known.ToArray(), device: _device), true).view(queries.Length, _model.EntityCount);
         return (tensor(answers, device: _device), mask);
     }
 }

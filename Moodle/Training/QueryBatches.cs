@@ -76,9 +76,10 @@ internal sealed class QueryBatches
         }
     }
 
-    /// <summary>The queries (indices into the training queries) of a batch.</summary>
-    public int[] QueriesOf(int batch) =>
-        Array.ConvertAll(_pieces[_batches[batch].First..(_batches[batch].First + _batches[batch].Count)], piece => piece.Query);
+    /// <summary>Entity and relation of a batch's queries, on the host.</summary>
+    public (int Entity, int Relation)[] QueriesOf(int batch) =>
+        Array.ConvertAll(_pieces[_batches[batch].First..(_batches[batch].First + _batches[batch].Count)],
+            piece => (_queries.Entities[piece.Query], _queries.Relations[piece.Query]));
 
     /// <summary>Tensors of a batch on a device.</summary>
     public QueryBatch Get(int batch, Device device)

@@ -62,8 +62,9 @@ public static class Trainer
 
         run.Metrics.Truncate(state.MetricsLength);
         var runner = new StageRunner(run, config, monitor, cancellation);
-        var queries = TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, graph.Train);
-        var features = new FeatureBuilder(run, config, graph, queries, device, monitor, cancellation).Build(runner, ref state);
+        // Encoders must not know what the fusion learns trust from, either.
+        var (forBranches, forFusion) = HoldOut.Divide(graph, config.Fusion.Enabled && config.Modalities.Count > 1 ? config.Fusion.HoldOut : 0, config.Seed);
+        var features = new FeatureBuilder(run, config, graph, forBranches, device, monitor, cancellation).Build(runner, ref state);
 
         RandomState.Seed(config.Seed);
         using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features);
@@ -71,7 +72,6 @@ public static class Trainer
         monitor.Message($"model: {string.Join(", ", model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)))}; "
             + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
         var validator = new Validator(graph, config);
-        var (forBranches, forFusion) = HoldOut.Divide(graph, model.Fusion is null ? 0 : config.Fusion.HoldOut, config.Seed);
         TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples);
         if (state.Stage is not (FusionStage.StageName or UnimodalStage.RefitName))
         {
@@ -79,18 +79,18 @@ public static class Trainer
             state = runner.Run(stage, state);
         }
 
-        if (model.Fusion is { } fusion)
+        if (model.FusionModule is { } fusion)
         {
             if (state.Stage != UnimodalStage.RefitName)
             {
                 var known = KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, graph.Train);
-                using var stage = new FusionStage(config, model, fusion, QueriesOf(forFusion), known, validator, device);
+                using var stage = new FusionStage(config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), known, validator, device);
                 state = runner.Run(stage, state);
             }
 
             if (config.Training.Refit.Epochs > 0)
             {
-                using var refit = new UnimodalStage(config, model, queries, validator, device, refit: true);
+                using var refit = new UnimodalStage(config, model, QueriesOf(graph.Train), validator, device, refit: true);
                 runner.Run(refit, state);
             }
         }
@@ -102,7 +102,7 @@ public static class Trainer
     private static EvaluationReport Test(
         RunFolder run, MoodleConfig config, KnowledgeGraph graph, MultimodalModel model, LoggingMonitor monitor, CancellationToken cancellation)
     {
-        using var scorer = new MultimodalScorer(model, untrainedFusion: model.Fusion is null);
+        using var scorer = new MultimodalScorer(model, untrainedFusion: model.FusionModule is null);
         var (report, _) = SplitEvaluation.Run(
             scorer, graph, Split.Test, config.Evaluation, progress: (done, total) => monitor.Progress("test", done, total, "queries"), cancellation: cancellation);
         EvaluationJson.Write(run.ResultsPath, report);

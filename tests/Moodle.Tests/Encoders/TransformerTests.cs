@@ -80,6 +80,21 @@ public sealed class TransformerTests
     }
 
     [TestMethod]
+    public void TheLayer_TakesAnyMemoryLayoutOfAttention()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(4);
+        var layer = new TransformerLayer(Size, 2, 12, 0, new Transposed());
+        Assert.IsTrue(layer.Forward(randn(5, Size), new PackedSequences([5]), null).isfinite().all().item<bool>());
+    }
+
+    /// <summary>Answers as libtorch's plain attention does for a single sequence: heads before tokens in memory.</summary>
+    private sealed class Transposed : IPackedAttention
+    {
+        public Tensor Attend(Tensor query, Tensor key, Tensor value, PackedSequences sequences) => value.transpose(0, 1).contiguous().transpose(0, 1);
+    }
+
+    [TestMethod]
     public void TheLayer_KeepsSequencesApart_AndSeesTheirOrderByPositionsAlone()
     {
         using var scope = NewDisposeScope();

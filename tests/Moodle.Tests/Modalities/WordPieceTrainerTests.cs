@@ -79,6 +79,17 @@ public sealed class WordPieceTrainerTests
     }
 
     [TestMethod]
+    public void MoreCharactersThanRoom_KeepTheCommonOnes()
+    {
+        var rare = string.Join(' ', Enumerable.Range(0x4e00, 500).Select(code => (char)code));
+        var vocabulary = WordPieceTrainer.Learn([rare, "river river"], 300);
+        Assert.HasCount(300, vocabulary);
+        var tokenizer = new WordPieceTokenizer(vocabulary);
+        CollectionAssert.AreEqual(vocabulary, WordPieceTrainer.Learn(["river river", rare], 300));
+        Assert.DoesNotContain(1, tokenizer.Encode("river", 10));
+    }
+
+    [TestMethod]
     public void NoTexts_GiveTheSpecialPiecesAlone() => CollectionAssert.AreEqual(WordPieceTrainer.Special, WordPieceTrainer.Learn(["", "  "], 300));
 
     private static string[] Naive(string[] texts, int size)

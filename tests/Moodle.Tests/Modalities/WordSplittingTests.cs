@@ -13,6 +13,12 @@ public sealed class WordSplittingTests
     [DataRow("“quoted” – dash… ¿qué? «oui»", null)]
     [DataRow("Straße ŒUVRE Łódź Tiếng Việt", null)]
     [DataRow("Йошкар-Ола ΑΘΉΝΑΣ", null)]
+    [DataRow("first\tsecond\r\nthird", "first|second|third")]
+    [DataRow("<http://dbpedia.org/resource/New_York_City>", "<|http|:|/|/|dbpedia|.|org|/|resource|/|new|_|york|_|city|>")]
+    [DataRow("$5 = x<y> ~ ^ ` | €7 km² ©", "$|5|=|x|<|y|>|~|^|`|||€7|km²|©")]
+    [DataRow("東京 हिन्दी 😀 𐐀", null)]
+    [DataRow("soft\u00adhyphen zero\u200bwidth nel\u0085x nul\0x", "softhyphen|zerowidth|nel|x|nul|x")]
+    [DataRow("[UNK] [PAD]", "[|unk|]|[|pad|]")]
     [DataRow("서울 대한민국 パリ العربيّة ไทย", null)]
     public void Words_AreTheTokenizersWords(string text, string? expected)
     {

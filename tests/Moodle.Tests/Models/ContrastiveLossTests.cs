@@ -71,6 +71,25 @@ public sealed class ContrastiveLossTests
         Assert.AreNotEqual(0, loss.parameters().Single().grad!.item<float>());
     }
 
+    [NoTensorLeak]
+    public void HalfPrecisionAndABoundedTemperature_HoldForHardNegativesToo()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var (queries, candidates, scores) = (Unit(Answers.Length).bfloat16(), Unit(Entities).bfloat16(), randn(Answers.Length, Entities));
+        AreClose([Expected(queries, candidates, scores, 3)], Loss(3).BetweenQueriesAndAnswers(queries, candidates, tensor(Answers), Mask(), scores));
+
+        // No colder than 0.005: at 1e-9 the terms would be beyond 1e8.
+        var cold = Loss(3);
+        using (no_grad())
+        {
+            cold.parameters().Single().fill_((float)Math.Log(1e-9));
+        }
+
+        var loss = cold.BetweenQueriesAndAnswers(queries, candidates, tensor(Answers), Mask(), scores).item<float>();
+        Assert.IsLessThan(2 / 0.005, loss);
+    }
+
     private static double Expected(Tensor queries, Tensor candidates, Tensor scores, int hardNegatives)
     {
         var (q, c, s) = (Rows(queries), Rows(candidates), Rows(scores));

@@ -61,6 +61,7 @@ public sealed class MutualGuidanceTests
     [NoTensorLeak]
     [DataRow(Entities - 1)]
     [DataRow(Entities)]
+    [DataRow(5 * Entities)]
     public void TheLumpedDivergence_IsExact_WhereTheLumpIsOneCandidateOrNone(int k)
     {
         using var scope = NewDisposeScope();
