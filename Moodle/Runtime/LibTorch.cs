@@ -157,9 +157,9 @@ public static class LibTorch
             var cached = WriteToCache(content);
             return (NativeLibrary.Load(cached), cached);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DllNotFoundException)
+        catch (Exception e) when (e is InputException or IOException or UnauthorizedAccessException or DllNotFoundException)
         {
-            // No home folder, a full or read-only disk, or one mounted without execution: the loaded library outlives its file.
+            // A full or read-only disk, or one mounted without execution: the loaded library outlives its file.
         }
 
         string? temporary = null;
@@ -188,32 +188,12 @@ public static class LibTorch
     /// <summary>Named by content, written beside and renamed: processes that start at once cannot disturb each other.</summary>
     private static string WriteToCache(byte[] content)
     {
-        var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        if (string.IsNullOrEmpty(cache) || !Path.IsPathRooted(cache))
-        {
-            var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-            cache = home.Length > 0 ? Path.Combine(home, ".cache") : throw new DirectoryNotFoundException("no home folder");
-        }
-        var folder = Path.Combine(cache, "moodle", "native");
+        // Code is loaded from a folder of the user's own alone.
+        var folder = UserCache.OwnFolder("native") ?? throw new DirectoryNotFoundException("no cache folder can be written");
         var file = Path.Combine(folder, $"libLibTorchSharp-{Convert.ToHexStringLower(SHA256.HashData(content))[..16]}.so");
         if (!File.Exists(file) || !File.ReadAllBytes(file).AsSpan().SequenceEqual(content))
         {
-            Directory.CreateDirectory(folder);
-            var beside = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
-            try
-            {
-                using (var stream = new FileStream(beside, FileMode.CreateNew, FileAccess.Write))
-                {
-                    stream.Write(content);
-                    stream.Flush(flushToDisk: true);
-                }
-                File.Move(beside, file, overwrite: true);
-            }
-            catch
-            {
-                File.Delete(beside);
-                throw;
-            }
+            AtomicFile.Write(file, stream => stream.Write(content));
         }
         return file;
     }

@@ -3,23 +3,14 @@ namespace Moodle.Runtime;
 /// <summary>The user's cache folder: everything in it can be made again.</summary>
 public static class UserCache
 {
-    /// <summary>The folder for one kind of content, made if it is not there: under <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, else the temporary folder.</summary>
-    public static string Folder(string kind)
-    {
-        foreach (var root in Roots())
-        {
-            try
-            {
-                return Directory.CreateDirectory(Path.Combine(root, "moodle", kind)).FullName;
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                // The next one may be writable.
-            }
-        }
+    /// <summary>The folder for one kind of content, made if it is not there: <see cref="OwnFolder"/>, else one in the temporary folder, to which others may write.</summary>
+    /// <exception cref="InputException">None can be made.</exception>
+    public static string Folder(string kind) => OwnFolder(kind) ?? Make(Path.GetTempPath(), kind)
+        ?? throw new InputException("no cache folder can be written; set XDG_CACHE_HOME to a writable folder");
 
-        throw new InputException("no cache folder can be written; set XDG_CACHE_HOME to a writable folder");
-    }
+    /// <summary>The folder for one kind of content that is the user's own, under <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>; null where none can be made.</summary>
+    public static string? OwnFolder(string kind) =>
+        Roots().Select(root => Make(root, kind)).FirstOrDefault(folder => folder is not null);
 
     private static IEnumerable<string> Roots()
     {
@@ -32,7 +23,17 @@ public static class UserCache
         {
             yield return Path.Combine(home, ".cache");
         }
+    }
 
-        yield return Path.GetTempPath();
+    private static string? Make(string root, string kind)
+    {
+        try
+        {
+            return Directory.CreateDirectory(Path.Combine(root, "moodle", kind)).FullName;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 }

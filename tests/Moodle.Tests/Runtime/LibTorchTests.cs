@@ -63,6 +63,7 @@ public sealed class LibTorchTests
 
     [TestMethod]
     [DataRow("XDG_CACHE_HOME", "/proc/none", 0, "")]
+    [DataRow("HOME", "/proc/none", 0, "")]
     [DataRow("MOODLE_LIBTORCH", "/nowhere", 1, "/nowhere holds no libtorch_cpu.so")]
     public async Task Environment_IsHandled(string variable, string value, int expected, string message)
     {
