@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Moodle.Graphs;
+using Moodle.Runtime;
 using Spectre.Console;
 
 namespace Moodle.Cli;
@@ -17,12 +18,12 @@ internal static class DataCommand
         inspect.SetAction(result =>
         {
             var audit = GraphAudit.Of(GraphReader.Read(result.GetRequiredValue(path)));
+            Print(audit, ResultConsole.Create());
             if (result.GetValue(json) is { } file)
             {
-                WriteBeside(file, audit.ToJson() + "\n");
+                AtomicFile.WriteText(file, audit.ToJson() + "\n");
             }
 
-            Print(audit, Output());
             return 0;
         });
         return new Command("data", "Works with data sets.") { inspect };
@@ -87,26 +88,10 @@ internal static class DataCommand
         }
     }
 
-    // Redirected output has no width of its own: nothing is wrapped there.
-    private static IAnsiConsole Output()
-    {
-        if (Console.IsOutputRedirected)
-        {
-            AnsiConsole.Profile.Width = 1000;
-        }
-
-        return AnsiConsole.Console;
-    }
-
     private static Table NewTable(IAnsiConsole console, params string[] columns)
     {
-        var table = new Table { Border = console.Profile.Out.IsTerminal ? TableBorder.Rounded : TableBorder.None };
-        foreach (var column in columns)
-        {
-            table.AddColumn(new TableColumn(new Text(column)) { Alignment = table.Columns.Count == 0 ? Justify.Left : Justify.Right });
-        }
-
-        return table;
+        var table = ResultConsole.Table(console, Justify.Right, columns);
+        return console.Profile.Out.IsTerminal ? table : table.NoBorder();
     }
 
     private static void Row(Table table, params string[] cells) => table.AddRow(cells.Select(cell => new Text(cell)));
@@ -120,17 +105,4 @@ internal static class DataCommand
     private static string Percent(double share) => share.ToString("P1", CultureInfo.InvariantCulture);
 
     private static string Share(int part, int whole) => part == 0 ? "0" : $"{Text(part)} ({Percent((double)part / whole)})";
-
-    private static void WriteBeside(string file, string text)
-    {
-        try
-        {
-            File.WriteAllText(file + ".tmp", text);
-            File.Move(file + ".tmp", file, overwrite: true);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new InputException($"{file}: cannot be written: {error.Message}", error);
-        }
-    }
 }

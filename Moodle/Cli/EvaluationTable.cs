@@ -10,25 +10,15 @@ internal static class EvaluationTable
     /// <summary>Prints the figures of every branch, both sides and each.</summary>
     public static void Print(EvaluationReport report)
     {
-        var table = new Table { Border = Console.IsOutputRedirected ? TableBorder.Ascii2 : TableBorder.Rounded };
+        var console = ResultConsole.Create();
+        var table = ResultConsole.Table(console, Justify.Left, "branch", "side", "MRR", "95 %", "MR", "Hits@1", "Hits@3", "Hits@5", "Hits@10", "AMRI");
         table.Title = new TableTitle(Markup.Escape(
             $"{EvaluationJson.NameOf(report.Split)}: {report.RankedTriples:N0} triples, filtered, realistic ranks over {report.Entities:N0} entities"));
-        foreach (var column in (string[])["branch", "side", "MRR", "95 %", "MR", "Hits@1", "Hits@3", "Hits@5", "Hits@10", "AMRI"])
-        {
-            table.AddColumn(new TableColumn(column).NoWrap());
-        }
-
         foreach (var branch in report.Branches)
         {
             Row(table, branch.Branch, "both", branch.Realistic.Both, branch.Intervals?.Both);
             Row(table, "", "head", branch.Realistic.Head, branch.Intervals?.Head);
             Row(table, "", "tail", branch.Realistic.Tail, branch.Intervals?.Tail);
-        }
-
-        var console = AnsiConsole.Create(new AnsiConsoleSettings());
-        if (Console.IsOutputRedirected)
-        {
-            console.Profile.Width = 200;
         }
 
         console.Write(table);

@@ -9,15 +9,16 @@ internal sealed class Interrupt : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
 
     /// <summary>Listens until disposed.</summary>
-    /// <param name="announcement">What the user is told at the first signal.</param>
-    public Interrupt(string announcement)
+    /// <param name="console">Tells the user what happens.</param>
+    /// <param name="announcement">What is said at the first signal.</param>
+    public Interrupt(ProgressConsole console, string announcement)
     {
         void Handle(PosixSignalContext context)
         {
             if (!_source.IsCancellationRequested)
             {
                 context.Cancel = true;
-                Console.Error.WriteLine($"moodle: {announcement}");
+                console.Message(announcement);
                 _source.Cancel();
             }
         }

@@ -5,9 +5,11 @@ namespace Moodle.Cli;
 /// <summary>The root command, and how anything that goes wrong ends: 0 done, 1 failure, 2 usage or input, 130 Ctrl-C.</summary>
 internal static class MoodleCommand
 {
+    /// <summary>The exit code of work that Ctrl-C stopped.</summary>
+    public const int Interrupted = 130;
+
     private const int Failure = 1;
     private const int BadInput = 2;
-    private const int Interrupted = 130;
 
     /// <summary>Parses and runs a command line.</summary>
     public static int Run(string[] args)
@@ -23,15 +25,11 @@ internal static class MoodleCommand
             DataCommand.Create(),
             DoctorCommand.Create(),
         };
-        var parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        // An entity may be called '@something': no response files.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (UsageError.Of(parsed) is { } problem)
         {
-            foreach (var error in parsed.Errors)
-            {
-                Console.Error.WriteLine($"moodle: {error.Message}");
-            }
-
-            Console.Error.WriteLine("moodle: 'moodle --help' or 'moodle COMMAND --help' shows what can be given");
+            Console.Error.WriteLine($"moodle: {problem}");
             return BadInput;
         }
 
@@ -47,28 +45,21 @@ internal static class MoodleCommand
                 Console.Error.WriteLine(exception);
             }
 
-            return Tell(exception);
+            var (code, text) = Describe(exception);
+            Console.Error.WriteLine($"moodle: {text}");
+            return code;
         }
     }
 
-    private static int Tell(Exception exception)
+    private static (int Code, string Text) Describe(Exception exception) => exception switch
     {
-        switch (exception)
-        {
-            case OperationCanceledException:
-                Console.Error.WriteLine($"moodle: {(exception is OperationCanceledException { Message: var text } && text.Contains("moodle", StringComparison.Ordinal) ? text : "interrupted")}");
-                return Interrupted;
-            case AggregateException { InnerExceptions: [var only] }:
-                return Tell(only);
-            case InputException:
-                Console.Error.WriteLine($"moodle: {exception.Message}");
-                return BadInput;
-            case UnauthorizedAccessException:
-                Console.Error.WriteLine($"moodle: {exception.Message.ReplaceLineEndings(" ")}; check who may read and write there");
-                return BadInput;
-            default:
-                Console.Error.WriteLine($"moodle: {exception.Message.ReplaceLineEndings(" ")} (--verbose shows where)");
-                return Failure;
-        }
-    }
+        OperationCanceledException => (Interrupted, "interrupted"),
+        AggregateException { InnerExceptions: [var only] } => Describe(only),
+        InputException => (BadInput, exception.Message.ReplaceLineEndings(" ")),
+        UnauthorizedAccessException => (BadInput, $"{FirstLine(exception).TrimEnd('.')}; check who may read and write there"),
+        _ => (Failure, $"{FirstLine(exception)} (--verbose shows where)"),
+    };
+
+    // libtorch's messages carry a stack trace of their own below the first line.
+    private static string FirstLine(Exception exception) => exception.Message.Trim().Split('\n', 2)[0].TrimEnd();
 }

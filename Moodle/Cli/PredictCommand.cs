@@ -16,17 +16,16 @@ internal static class PredictCommand
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var run = new Argument<string>("RUN") { Description = "Folder of the run." };
+        var run = CommonOptions.Run();
         var head = new Option<string?>("--head") { Description = "The head, by id or by name.", HelpName = "H" };
         var relation = new Option<string?>("--relation") { Description = "The relation, by id or by name.", HelpName = "R" };
         var tail = new Option<string?>("--tail") { Description = "The tail, by id or by name, to ask for heads.", HelpName = "T" };
-        var top = new Option<int>("--top") { Description = "How many answers.", HelpName = "K", DefaultValueFactory = _ => 10 };
+        var top = new Option<int>("--top") { Description = "How many answers.", HelpName = "K", DefaultValueFactory = _ => 10, CustomParser = result => CommonOptions.Whole(result, least: 1) };
         var onlyNew = new Option<bool>("--new") { Description = "Leave out triples that are known already." };
         var input = new Option<string?>("--in") { Description = "A TSV or CSV file of queries: head, relation, tail, with the end that is asked for empty or '?'.", HelpName = "FILE" };
         var output = new Option<string?>("--out") { Description = "Where the answers to --in go, as TSV or CSV.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var checkpoint = new Option<string>("--checkpoint") { Description = "best, last, or a checkpoint's JSON file.", HelpName = "best|last|FILE", DefaultValueFactory = _ => "best" };
-        var device = new Option<string?>("--device") { Description = "cpu, cuda or cuda:N; by default the run's own.", HelpName = "D" };
+        var (checkpoint, device) = (CommonOptions.Checkpoint(), CommonOptions.Device());
         var command = new Command("predict", "Answers queries with a run's model.") { run, head, relation, tail, top, onlyNew, input, output, json, checkpoint, device };
         command.SetAction(result =>
         {
@@ -41,19 +40,14 @@ internal static class PredictCommand
                 throw new InputException("predict: --in needs --out FILE for the answers, or --json to print them");
             }
 
-            if (result.GetValue(top) < 1)
-            {
-                throw new InputException($"--top: {result.GetValue(top)} is not a number of answers; expected at least 1");
-            }
-
             LibTorch.Load();
-            using var interrupt = new Interrupt("stopping");
+            using var console = new ProgressConsole();
+            using var interrupt = new Interrupt(console, "stopping");
             using var model = TrainedModel.Load(result.GetRequiredValue(run), result.GetRequiredValue(checkpoint), result.GetValue(device));
             var predictor = new Predictor(model.Scorer, model.Graph);
             var queries = many is not null
                 ? PredictionFile.Read(many, predictor)
                 : [predictor.Parse(result.GetValue(head), result.GetValue(relation), result.GetValue(tail))];
-            var console = new ProgressConsole();
             var results = predictor.Predict(queries, result.GetValue(top), result.GetValue(onlyNew),
                 (done, total) => console.Progress("predicting", done, total, "queries"), interrupt.Token);
             console.Clear();
@@ -79,12 +73,9 @@ internal static class PredictCommand
     private static void Print(PredictionResult result)
     {
         var (head, tail) = result.Asked == QuerySide.Tail ? (result.EntityName, "?") : ("?", result.EntityName);
-        var table = new Table { Title = new TableTitle(Markup.Escape($"{head} — {result.RelationName} — {tail}")), Border = Console.IsOutputRedirected ? TableBorder.Ascii2 : TableBorder.Rounded };
-        foreach (var column in (string[])["#", "answer", "id", "score", "probability", "shares", "known in"])
-        {
-            table.AddColumn(new TableColumn(column).NoWrap());
-        }
-
+        var console = ResultConsole.Create();
+        var table = ResultConsole.Table(console, Justify.Left, "#", "answer", "id", "score", "probability", "shares", "known in");
+        table.Title = new TableTitle(Markup.Escape($"{head} — {result.RelationName} — {tail}"));
         foreach (var answer in result.Answers)
         {
             static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
@@ -92,12 +83,6 @@ internal static class PredictCommand
                 Text(answer.Rank, "F0"), Markup.Escape(answer.Name), Markup.Escape(answer.Label), Text(answer.Score, "F3"), Text(answer.Probability, "F4"),
                 string.Join(", ", answer.Shares.Select(share => $"{share.Part} {Text(100 * share.Share, "F0")} %")),
                 answer.KnownIn is { } split ? EvaluationJson.NameOf(split) : "");
-        }
-
-        var console = AnsiConsole.Create(new AnsiConsoleSettings());
-        if (Console.IsOutputRedirected)
-        {
-            console.Profile.Width = 240;
         }
 
         console.Write(table);

@@ -10,7 +10,7 @@ internal static class ResumeCommand
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var run = new Argument<string>("RUN") { Description = "Folder of the run." };
+        var run = CommonOptions.Run();
         var command = new Command("resume", "Goes on with a run that was interrupted, from its last checkpoint.") { run };
         command.SetAction(result =>
         {

@@ -6,10 +6,11 @@ namespace Moodle.Cli;
 internal static class RunConsole
 {
     /// <summary>Runs training work and prints its results.</summary>
+    /// <returns>The exit code.</returns>
     public static int Work(string folder, Func<ProgressConsole, CancellationToken, EvaluationReport> work)
     {
-        using var interrupt = new Interrupt("finishing this step and saving; press Ctrl-C again to stop at once");
-        var console = new ProgressConsole();
+        using var console = new ProgressConsole();
+        using var interrupt = new Interrupt(console, "finishing this step and saving; press Ctrl-C again to stop at once");
         try
         {
             var report = work(console, interrupt.Token);
@@ -18,10 +19,10 @@ internal static class RunConsole
             Console.WriteLine($"results: {Path.Combine(folder, "results.json")}");
             return 0;
         }
-        catch (OperationCanceledException exception)
+        catch (OperationCanceledException)
         {
-            console.Clear();
-            throw new OperationCanceledException($"interrupted; 'moodle resume {folder}' goes on from here", exception);
+            console.Message($"moodle: interrupted; 'moodle resume {folder}' goes on from here");
+            return MoodleCommand.Interrupted;
         }
     }
 }

@@ -14,7 +14,7 @@ internal static class TrainCommand
         var config = new Argument<string>("CONFIG") { Description = "YAML configuration; configs/default.yaml documents every key." };
         var set = new Option<string[]>("--set") { Description = "Override a key of the configuration; may be given several times.", HelpName = "key=value" };
         var run = new Option<string?>("--run") { Description = "Folder of the run; by default runs/NAME-DATE-TIME.", HelpName = "DIR" };
-        var seed = new Option<int?>("--seed") { Description = "Seed of every random choice; short for --set seed=N.", HelpName = "N" };
+        var seed = new Option<int?>("--seed") { Description = "Seed of every random choice; short for --set seed=N.", HelpName = "N", CustomParser = result => CommonOptions.Whole(result) };
         var device = new Option<string?>("--device") { Description = "cpu, cuda or cuda:N; short for --set device=...", HelpName = "D" };
         var force = new Option<bool>("--force") { Description = "Replace a run that is in the folder already." };
         var command = new Command("train", "Trains a model and reports its test results.") { config, set, run, seed, device, force };

@@ -46,7 +46,14 @@ internal sealed class CheckpointFolder(string path)
     public static (TrainingState State, IReadOnlyDictionary<string, Tensor> Tensors) LoadFile(string json)
     {
         var state = TrainingState.Read(json);
-        using var file = Safetensors.Open(Path.Combine(Path.GetDirectoryName(json)!, state.Tensors));
-        return (state, file.Names.ToDictionary(name => name, file.Read));
+        try
+        {
+            using var file = Safetensors.Open(Path.Combine(Path.GetDirectoryName(json)!, state.Tensors));
+            return (state, file.Names.ToDictionary(name => name, file.Read));
+        }
+        catch (InputException exception)
+        {
+            throw new InputException($"{json}: its tensors are damaged: {exception.Message}; give another checkpoint with --checkpoint, or train again with --force", exception);
+        }
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Moodle.Evaluation;
@@ -77,7 +76,7 @@ internal sealed class MetricsLog(string path, string tensorBoard) : IDisposable
             line.Add(name, value);
         }
 
-        File.AppendAllText(path, line.ToJsonString(JsonSerializerOptions.Default) + "\n", Encoding.UTF8);
+        RunFolder.Append(path, line.ToJsonString(JsonSerializerOptions.Default) + "\n");
     }
 
     private void Scalar(string tag, double value, long step)

@@ -9,7 +9,8 @@ namespace Moodle.Training;
 /// </summary>
 internal sealed class RunFolder : IDisposable
 {
-    private readonly object _lock = new();
+    private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false);
+    private readonly Lock _lock = new();
     private readonly FileStream _mutex;
 
     private RunFolder(string path, FileStream mutex)
@@ -60,34 +61,49 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="InputException">A run is there already, or the folder cannot be written.</exception>
     public static RunFolder Create(string path, bool force)
     {
-        if (File.Exists(System.IO.Path.Combine(path, ConfigName)))
+        var isRun = File.Exists(System.IO.Path.Combine(path, ConfigName));
+        // What a replacement that was cut off leaves: the configuration goes last.
+        var isRest = !isRun && CheckpointsOf(path).Has(CheckpointFolder.Last);
+        if ((isRun || isRest) && !force)
         {
-            if (!force)
+            throw new InputException(isRun
+                ? $"{path}: holds a run already; continue it with 'moodle resume {path}', choose another --run, or replace it with --force"
+                : $"{path}: holds the checkpoints of a run without its {ConfigName}; choose another --run, or replace it with --force");
+        }
+
+        var run = Open(path);
+        try
+        {
+            if (isRun || isRest)
             {
-                throw new InputException($"{path}: holds a run already; continue it with 'moodle resume {path}', choose another --run, or replace it with --force");
+                // Only under the lock: a run that is still at work is not deleted under its hands.
+                Clear(path);
             }
 
-            using (Open(path))
-            {
-                // Locked, so that a run that is still at work is not deleted under its hands.
-            }
+            return run;
+        }
+        catch
+        {
+            run.Dispose();
+            throw;
+        }
+    }
 
-            foreach (var name in (string[])["config.yaml", "log.txt", "metrics.jsonl", "results.json"])
+    private static void Clear(string path)
+    {
+        foreach (var folder in (string[])["tensorboard", "features", "checkpoints"])
+        {
+            var full = System.IO.Path.Combine(path, folder);
+            if (Directory.Exists(full))
             {
-                File.Delete(System.IO.Path.Combine(path, name));
-            }
-
-            foreach (var folder in (string[])["tensorboard", "features", "checkpoints"])
-            {
-                var full = System.IO.Path.Combine(path, folder);
-                if (Directory.Exists(full))
-                {
-                    Directory.Delete(full, recursive: true);
-                }
+                Directory.Delete(full, recursive: true);
             }
         }
 
-        return Open(path);
+        foreach (var name in (string[])["log.txt", "metrics.jsonl", "results.json", ConfigName])
+        {
+            File.Delete(System.IO.Path.Combine(path, name));
+        }
     }
 
     /// <summary>Opens a run's folder for work by this process alone.</summary>
@@ -116,7 +132,22 @@ internal sealed class RunFolder : IDisposable
     {
         lock (_lock)
         {
-            File.AppendAllText(System.IO.Path.Combine(Path, "log.txt"), FormattableString.Invariant($"{DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z {text}\n"), Encoding.UTF8);
+            Append(System.IO.Path.Combine(Path, "log.txt"), FormattableString.Invariant($"{DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z {text}\n"));
+        }
+    }
+
+    /// <summary>Appends to a file of a run.</summary>
+    /// <exception cref="InputException">It cannot be written; what the last checkpoint holds is safe.</exception>
+    internal static void Append(string file, string text)
+    {
+        try
+        {
+            File.AppendAllText(file, text, s_utf8);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"{file}: cannot be written ({exception.Message.ReplaceLineEndings(" ").TrimEnd('.')}); free some space or mend the permissions, "
+                + "then 'moodle resume' goes on from the last checkpoint", exception);
         }
     }
 

@@ -37,8 +37,15 @@ public sealed class TrainedModel : IDisposable
         var place = Devices.Parse(device ?? config.Device);
         Devices.SetThreads(config.Threads);
         var graph = GraphReader.Read(config.Data.Path);
-        var json = checkpoint is CheckpointFolder.Best or CheckpointFolder.Last ? RunFolder.CheckpointsOf(runPath).JsonPath(checkpoint) : checkpoint;
         RunVocabularies.Check(runPath, graph);
+        var (own, json) = (RunFolder.CheckpointsOf(runPath), checkpoint);
+        if (checkpoint is CheckpointFolder.Best or CheckpointFolder.Last)
+        {
+            json = own.Has(checkpoint)
+                ? own.JsonPath(checkpoint)
+                : throw new InputException($"{runPath}: has no '{checkpoint}' checkpoint yet, there is no model to score with; go on with 'moodle resume {runPath}'");
+        }
+
         var (state, tensors) = CheckpointFolder.LoadFile(json);
         try
         {

@@ -26,6 +26,11 @@ public static class Trainer
         var device = Devices.Parse(config.Device);
         // Read before the folder is touched: bad data must not cost the run that is there.
         var graph = GraphReader.Read(config.Data.Path);
+        if (graph.Validation.IsEmpty)
+        {
+            throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there");
+        }
+
         using var run = RunFolder.Create(runPath, force);
         RunVocabularies.Write(runPath, graph);
         AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));

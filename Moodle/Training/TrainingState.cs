@@ -12,9 +12,6 @@ internal sealed record TrainingState
     /// <summary>A best validation.</summary>
     public sealed record BestValidation(double Mrr, int Epoch);
 
-    /// <summary>The name of the last stage once a run is complete.</summary>
-    public const string Complete = "complete";
-
     private static readonly JsonSerializerOptions s_json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -77,11 +74,15 @@ internal sealed record TrainingState
         }
         catch (JsonException exception)
         {
-            throw new InputException($"{path}: not a readable checkpoint ({exception.Message}); use another checkpoint, or train again with --force", exception);
+            throw new InputException($"{path}: not a readable checkpoint ({exception.Message}); give another one with --checkpoint, or train again with --force", exception);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InputException($"{path}: no such checkpoint; the run has not saved one yet, train it again with --force", exception);
+            throw new InputException($"{path}: no such checkpoint; give best, last or the JSON file of one", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"{path}: cannot be read ({exception.Message.TrimEnd('.')}); give another checkpoint with --checkpoint", exception);
         }
     }
 }
