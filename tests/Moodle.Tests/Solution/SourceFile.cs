@@ -15,7 +15,7 @@ internal sealed record SourceFile(string Path, string[] Lines)
     /// <summary>The C# files below folders of the repository, without what builds leave there.</summary>
     public static IEnumerable<SourceFile> Below(params string[] folders)
     {
-        var root = TestData.RequireRepository();
+        var root = System.IO.Path.GetDirectoryName(TestData.RequireRepository("Moodle.sln"))!;
         return folders
             .SelectMany(folder => Directory.EnumerateFiles(System.IO.Path.Combine(root, folder), "*.cs", SearchOption.AllDirectories))
             .Select(path => (Full: path, Path: System.IO.Path.GetRelativePath(root, path).Replace('\\', '/')))
