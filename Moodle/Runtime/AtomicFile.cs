@@ -21,6 +21,15 @@ public static class AtomicFile
             {
                 throw new IOException("it is a folder");
             }
+            if (full.StartsWith("/dev/", StringComparison.Ordinal) && !full.StartsWith("/dev/shm/", StringComparison.Ordinal) && File.Exists(full))
+            {
+                // A device or a pipe (/dev/stdout, a shell's <(...)) is written to, never replaced by a file.
+                using var device = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+                using var content = new MemoryStream();
+                write(content);
+                content.WriteTo(device);
+                return;
+            }
             Directory.CreateDirectory(Path.GetDirectoryName(full)!);
             try
             {
