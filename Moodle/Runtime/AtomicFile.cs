@@ -46,7 +46,8 @@ public static class AtomicFile
                 throw;
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        // .NET's word for a file that outgrows what the file system or a limit allows (EFBIG) is an argument named value.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" })
         {
             throw new InputException(
                 $"{path}: cannot be written: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}; free some space, mend the permissions or name another file", e);
