@@ -49,6 +49,8 @@ public static class PictureReader
     {
         NetVips.NetVips.Concurrency = 1;
         Cache.Max = 0;
+        // What is wrong with a picture is told by TryRead; the library would print it a second time.
+        Log.SetLogHandler("VIPS", Enums.LogLevelFlags.Warning, static (_, _, _) => { });
         return true;
     }
 }

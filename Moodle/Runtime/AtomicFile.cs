@@ -21,6 +21,15 @@ public static class AtomicFile
             {
                 throw new IOException("it is a folder");
             }
+            if (full.StartsWith("/dev/", StringComparison.Ordinal) && !full.StartsWith("/dev/shm/", StringComparison.Ordinal) && File.Exists(full))
+            {
+                // A device or a pipe (/dev/stdout, a shell's <(...)) is written to, never replaced by a file.
+                using var device = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+                using var content = new MemoryStream();
+                write(content);
+                content.WriteTo(device);
+                return;
+            }
             Directory.CreateDirectory(Path.GetDirectoryName(full)!);
             try
             {
@@ -37,7 +46,8 @@ public static class AtomicFile
                 throw;
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        // .NET's word for a file that outgrows what the file system or a limit allows (EFBIG) is an argument named value.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" })
         {
             throw new InputException(
                 $"{path}: cannot be written: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}; free some space, mend the permissions or name another file", e);

@@ -46,4 +46,13 @@ public sealed class AtomicFileTests
 
         Assert.Contains("is a folder", Assert.ThrowsExactly<InputException>(() => AtomicFile.WriteText(folder.Path, "")).Message);
     }
+
+    [TestMethod]
+    [OSCondition(OperatingSystems.Linux)]
+    public void Write_ToADevice_DoesNotReplaceIt()
+    {
+        AtomicFile.WriteText("/dev/null", "gone");
+        Assert.AreEqual("", File.ReadAllText("/dev/null"));
+        Assert.Contains("No space left", Assert.ThrowsExactly<InputException>(() => AtomicFile.WriteText("/dev/full", "x")).Message);
+    }
 }

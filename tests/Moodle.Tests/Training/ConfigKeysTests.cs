@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Moodle.Configuration;
+using Moodle.Training;
+
+namespace Moodle.Tests.Training;
+
+/// <summary>A key that changes nothing is a lie to whoever sets it.</summary>
+[TestClass]
+public sealed partial class ConfigKeysTests
+{
+    // A run in which every key has something to say.
+    private static readonly string[] s_base =
+    [
+        "data.cache=true", "text.pretrain.epochs=1", "image.pretrain.epochs=1", "training.unimodal.epochs=2", "training.fusion.epochs=1", "training.batch_size=300",
+        "image.encoder.kind=vit", "image.encoder.patch_size=4", "structure.dropout=0.1", "guidance.warmup_epochs=2", "guidance.exact_entities=10", "guidance.top_k=5",
+        "training.clip_norm=0.01", "training.fusion.branch_rate=0.5", "training.validation_triples=20", "evaluation.bootstrap_samples=10",
+    ];
+
+    // Where the next value that comes to mind is not allowed, or too near to be seen.
+    private static readonly Dictionary<string, string> s_values = new()
+    {
+        ["modalities"] = "structure,image",
+        ["text.document.max_tokens"] = "6",
+        ["text.encoder.hidden_size"] = "32",
+        ["text.encoder.heads"] = "4",
+        ["image.encoder.kind"] = "cnn",
+        ["image.encoder.size"] = "32",
+        ["image.encoder.hidden_size"] = "32",
+        ["image.encoder.heads"] = "2",
+        ["image.encoder.patch_size"] = "8",
+        ["image.max_pictures"] = "1",
+        ["guidance.exact_entities"] = "100",
+        ["training.fusion.epochs"] = "0",
+    };
+
+    // What may not change a figure, or shows only in a longer run or a larger graph.
+    private static readonly HashSet<string> s_others =
+    [
+        "data.path", "data.cache", "device", "threads", "training.checkpoint_seconds", "evaluation.batch_size", "training.patience", "text.document.vocabulary_size",
+    ];
+
+    [TestMethod]
+    public void EveryKey_ChangesARun()
+    {
+        using var graph = new TinyGraph();
+        File.Copy(graph.PictureOf(0), Path.Combine(Path.GetDirectoryName(graph.PictureOf(2))!, "1.png"));
+        var before = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        // Only what a key changes is trained again.
+        Environment.SetEnvironmentVariable("XDG_CACHE_HOME", graph["cache"]);
+        try
+        {
+            var whole = Run(graph, []);
+            Assert.AreEqual(whole, Run(graph, ["evaluation.batch_size=7", "training.checkpoint_seconds=1000"]));
+            var silent = ConfigLoader.Keys().Where(key => !s_others.Contains(key.Path) && Run(graph, [$"{key.Path}={Other(graph, key)}"]) == whole).Select(key => key.Path).ToArray();
+            Assert.IsEmpty(silent, string.Join(", ", silent));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("XDG_CACHE_HOME", before);
+        }
+    }
+
+    private static string Other(TinyGraph graph, ConfigKey key)
+    {
+        if (s_values.TryGetValue(key.Path, out var value))
+        {
+            return value;
+        }
+
+        var now = Value(graph.Config(s_base), key.Path);
+        return now switch
+        {
+            bool flag => flag ? "false" : "true",
+            Enum name => Enum.GetNames(name.GetType()).First(other => other != name.ToString()).ToLowerInvariant(),
+            int number => (number > 1 ? number / 2 : number + 1).ToString(CultureInfo.InvariantCulture),
+            double number => (number == 0 ? 0.5 : number / 2).ToString(CultureInfo.InvariantCulture),
+            _ => throw new AssertFailedException($"say in s_values what '{key.Path}' can be"),
+        };
+    }
+
+    private static object? Value(object record, string path) => path.Split('.').Aggregate(
+        (object?)record, (section, name) => section!.GetType().GetProperties().Single(property => ConfigProperty.SnakeCase(property.Name) == name).GetValue(section));
+
+    private static string Run(TinyGraph graph, string[] sets)
+    {
+        var run = graph["run"];
+        Trainer.Start(graph.Config([.. s_base, .. sets]), run, force: true, new Heard(), CancellationToken.None);
+        var lines = File.ReadAllLines(Path.Combine(run, "metrics.jsonl")).Concat(File.ReadAllLines(Path.Combine(run, "results.json")))
+            .Where(line => !line.Contains("\"encode ", StringComparison.Ordinal) && !line.Contains("seconds\": ", StringComparison.Ordinal));
+        return string.Join('\n', lines.Select(line => Clock().Replace(line, "")));
+    }
+
+    [GeneratedRegex("\"(seconds|[a-z]+_per_second|memory_mib|step)\":[^,}]*")]
+    private static partial Regex Clock();
+}
