@@ -26,8 +26,9 @@ public sealed class BiEncoder<TEncoder> : nn.Module
     {
         ArgumentNullException.ThrowIfNull(encoder);
         this.encoder = encoder;
-        relation_scale = nn.Parameter(Environment.GetEnvironmentVariable("RSC")=="1" ? randn(2L * relationCount, encoder.FeatureSize): ones(2L * relationCount, encoder.FeatureSize));
-        relation_shift = nn.Parameter(randn(2L * relationCount, encoder.FeatureSize).mul_(double.Parse(Environment.GetEnvironmentVariable("RSH") ?? "0.5")));
+        relation_scale = nn.Parameter(ones(2L * relationCount, encoder.FeatureSize));
+        // Twice as long as the encoded head: a question begins by asking for a kind of entity and learns to ask for this one's.
+        relation_shift = nn.Parameter(randn(2L * relationCount, encoder.FeatureSize).mul_(2));
         // Small: only their direction counts, and small vectors turn sooner.
         answers = nn.Parameter(randn(entityCount, encoder.FeatureSize).mul_(0.05));
         log_temperature = nn.Parameter(tensor((float)Math.Log(temperature)));

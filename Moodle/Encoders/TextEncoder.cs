@@ -28,8 +28,8 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(documents);
         (_documents, FeatureSize, _headSize, _tokenDropout) = (documents, config.HiddenSize, config.HiddenSize / config.Heads, config.TokenDropout);
-        // As large as what the layers add: a word that is new to them still shows through to the end.
-        tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize).mul_(double.Parse(Environment.GetEnvironmentVariable("TSTD") ?? "0.1")));
+        // Small, so that AdamW's steps of one size turn a word's vector soon.
+        tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize).mul_(0.05));
         layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(_ =>
             new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention)).ToArray());
         norm = nn.LayerNorm(config.HiddenSize);

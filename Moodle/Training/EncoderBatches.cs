@@ -84,7 +84,8 @@ internal sealed class EncoderBatches
                 var before = pairAnswers.Count;
                 foreach (var answer in _queries.Answers(query))
                 {
-                    if (place.TryGetValue(answer, out var at))
+                    // An encoder is not asked whether an entity is its own answer.
+                    if (answer != encoded[i] && place.TryGetValue(answer, out var at))
                     {
                         pairQueries.Add(heads.Count);
                         pairAnswers.Add(at);

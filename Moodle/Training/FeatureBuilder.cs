@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Moodle.Attention;
 using Moodle.Configuration;
@@ -69,7 +70,7 @@ internal sealed class FeatureBuilder(
     private EntityFeatures Image(StageRunner runner, ref TrainingState state)
     {
         var files = graph.Images.SelectMany(paths => paths.Take(config.Image.MaxPictures))
-            .Select(path => $"{Path.GetRelativePath(graph.Path, path)} {new FileInfo(path).Length} {new FileInfo(path).LastWriteTimeUtc.Ticks}");
+            .AsParallel().AsOrdered().Select(path => $"{Path.GetRelativePath(graph.Path, path)} {ContentOf(path)}");
         var key = KeyOf(config.Image.MaxPictures, config.Image.Encoder, config.Image.Pretrain, string.Join('\n', files));
         return Build(Modality.Image, key, config.Image.Pretrain, runner, ref state, () =>
         {
@@ -100,7 +101,8 @@ internal sealed class FeatureBuilder(
 
         if (state.Stage is UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName)
         {
-            throw Missing(run.Path, modality);
+            throw new InputException($"{path}: missing, or made from other {(modality == Modality.Text ? "texts" : "pictures")} or triples than those that "
+                + $"{graph.Path} has now; restore the data set, or train again with --force");
         }
 
         Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
@@ -123,6 +125,19 @@ internal sealed class FeatureBuilder(
         }
 
         return features;
+    }
+
+    private static string ContentOf(string path)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            return Convert.ToHexStringLower(SHA256.HashData(file));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return "unreadable";
+        }
     }
 
     private string KeyOf(params object[] options) => FeatureStore.KeyOf(

@@ -34,7 +34,8 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
             monitor.Message($"{stage.Name}: up to {stage.Epochs} epochs of {stage.UnitsPerEpoch:N0} {stage.Unit}");
             if (stage.Choices.Count > 0)
             {
-                state = Validate(stage, state);
+                // Saved at once: the best checkpoint belongs to this stage from now on, and the stage before must not resume from it.
+                state = Save(stage, Validate(stage, state));
             }
         }
 

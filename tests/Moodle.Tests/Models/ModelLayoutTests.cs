@@ -24,8 +24,11 @@ public sealed class ModelLayoutTests
     {
         using var scope = NewDisposeScope();
         var model = SmallModel.Create(SmallModel.Config with { Training = new TrainingConfig { TaskWeights = TaskWeighting.Uncertainty } });
-        var (unimodal, fusion) = (model.UnimodalParameters().Select(entry => entry.Name).ToArray(), model.FusionParameters().Select(entry => entry.Name).ToArray());
+        static string[] Names(IEnumerable<(string Name, TorchSharp.Modules.Parameter)> parameters) => [.. parameters.Select(entry => entry.Name)];
+        var (unimodal, vectors, balance) = (Names(model.UnimodalParameters()), Names(model.FusedVectorParameters()), Names(model.BalanceParameters()));
+        string[] fusion = [.. vectors, .. balance];
         CollectionAssert.AreEquivalent(model.named_parameters().Select(entry => entry.name).ToArray(), unimodal.Concat(fusion).ToArray());
+        Assert.Contains("fusion.balance", balance);
         Assert.IsTrue(fusion.All(name => name.StartsWith("fusion.", StringComparison.Ordinal) || name.StartsWith("contrast.", StringComparison.Ordinal)));
         Assert.Contains("log_variances", unimodal);
     }
