@@ -33,9 +33,8 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(_ =>
             new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention)).ToArray());
         norm = nn.LayerNorm(config.HiddenSize);
-        weight = nn.Linear(config.HiddenSize, 1);
+        weight = nn.Linear(config.HiddenSize, 1, hasBias: false);
         nn.init.zeros_(weight.weight!);
-        nn.init.zeros_(weight.bias!);
         RegisterComponents();
     }
 
