@@ -25,12 +25,12 @@ public sealed record ImageConfig : BranchConfig
 }
 
 /// <summary>An image network trained from scratch.</summary>
-public sealed record ImageEncoderConfig
+public sealed record ImageEncoderConfig : IChecked
 {
     /// <summary>The network.</summary>
     public ImageEncoderKind Kind { get; init; } = ImageEncoderKind.Cnn;
 
-    /// <summary>Side of the square input in pixels; a multiple of 8.</summary>
+    /// <summary>Side of the square input in pixels; a multiple of 8, or of the patch size for a vision transformer.</summary>
     [Between(16, 384)]
     public int Size { get; init; } = 32;
 
@@ -49,4 +49,23 @@ public sealed record ImageEncoderConfig
     /// <summary>Side of a patch of the vision transformer in pixels.</summary>
     [AtLeast(2)]
     public int PatchSize { get; init; } = 8;
+
+    /// <inheritdoc/>
+    public IEnumerable<(string Key, string Problem)> Check()
+    {
+        if (Kind == ImageEncoderKind.Vit && Size % PatchSize != 0)
+        {
+            yield return ("size", $"{Size} pixels cannot be cut into patches of {PatchSize}; use a multiple of the patch size");
+        }
+
+        if (Kind == ImageEncoderKind.Vit && HiddenSize % Heads != 0)
+        {
+            yield return ("hidden_size", $"{HiddenSize} cannot be divided among {Heads} heads; use a multiple of {Heads}");
+        }
+
+        if (Kind == ImageEncoderKind.Cnn && Size % 8 != 0)
+        {
+            yield return ("size", $"{Size} pixels cannot be halved three times; use a multiple of 8");
+        }
+    }
 }

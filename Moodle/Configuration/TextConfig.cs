@@ -32,7 +32,7 @@ public sealed record DocumentConfig
 }
 
 /// <summary>A pre-norm transformer encoder with rotary positions.</summary>
-public sealed record TextEncoderConfig
+public sealed record TextEncoderConfig : IChecked
 {
     /// <summary>Hidden size; a multiple of <see cref="Heads"/> with an even quotient.</summary>
     [AtLeast(8)]
@@ -56,7 +56,16 @@ public sealed record TextEncoderConfig
 
     /// <summary>Chance that a token is left out of its document while the encoder trains, so that no single word gives an entity away.</summary>
     [Between(0, 0.9)]
-    public double TokenDropout { get; init; } = 0.3;
+    public double TokenDropout { get; init; } = 0.2;
+
+    /// <inheritdoc/>
+    public IEnumerable<(string Key, string Problem)> Check()
+    {
+        if (HiddenSize % Heads != 0 || HiddenSize / Heads % 2 != 0)
+        {
+            yield return ("hidden_size", $"{HiddenSize} cannot be divided among {Heads} heads into even sizes; use a multiple of {2 * Heads}");
+        }
+    }
 }
 
 /// <summary>Training of an encoder in the encode stage, as a bi-encoder with in-batch negatives.</summary>

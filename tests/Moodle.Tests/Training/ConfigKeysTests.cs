@@ -14,7 +14,7 @@ public sealed partial class ConfigKeysTests
     [
         "data.cache=true", "text.pretrain.epochs=1", "image.pretrain.epochs=1", "training.unimodal.epochs=2", "training.fusion.epochs=1", "training.batch_size=300",
         "image.encoder.kind=vit", "image.encoder.patch_size=4", "structure.dropout=0.1", "guidance.warmup_epochs=2", "guidance.exact_entities=10", "guidance.top_k=5",
-        "training.clip_norm=0.01", "training.fusion.branch_rate=0.5", "training.validation_triples=20", "evaluation.bootstrap_samples=10",
+        "training.clip_norm=0.01", "training.refit.epochs=1", "fusion.hold_out=0.2", "training.validation_triples=20", "evaluation.bootstrap_samples=10",
     ];
 
     // Where the next value that comes to mind is not allowed, or too near to be seen.
@@ -32,6 +32,7 @@ public sealed partial class ConfigKeysTests
         ["image.max_pictures"] = "1",
         ["guidance.exact_entities"] = "100",
         ["training.fusion.epochs"] = "0",
+        ["training.refit.epochs"] = "0",
     };
 
     // What may not change a figure, or shows only in a longer run or a larger graph.

@@ -10,7 +10,7 @@ public sealed class KillTests
     private static readonly string[] s_long =
     [
         "training.checkpoint_seconds=1", "training.patience=0", "training.validate_every=20", "evaluation.bootstrap_samples=0",
-        "text.pretrain.epochs=20", "image.pretrain.epochs=20", "training.unimodal.epochs=40", "training.fusion.epochs=40",
+        "text.pretrain.epochs=20", "image.pretrain.epochs=20", "training.unimodal.epochs=40", "training.fusion.epochs=40", "training.refit.epochs=20",
     ];
 
     [TestMethod]
@@ -24,11 +24,12 @@ public sealed class KillTests
         KilledOnce("unimodal", (last, log) => last is { Stage: "unimodal", Epoch: > 0 } || log.Contains("unimodal 30/", StringComparison.Ordinal), ["resume", run]);
         KilledOnce("fusion", (_, log) => log.Contains("fusion 3/", StringComparison.Ordinal), ["resume", run]);
         KilledOnce("fusion", (last, log) => last is { Stage: "fusion", Epoch: > 0 } || log.Contains("fusion 30/", StringComparison.Ordinal), ["resume", run]);
+        KilledOnce("refit", (_, log) => log.Contains("refit 5/", StringComparison.Ordinal), ["resume", run]);
         using (var resumed = MoodleProcess.Start("resume", run))
         {
             var end = resumed.End();
             Assert.AreEqual(0, end.Code, end.Error);
-            Assert.Contains("resuming in stage 'fusion'", end.Error);
+            Assert.Contains("resuming in stage 'refit'", end.Error);
             Assert.Contains("results.json", end.Out);
         }
 

@@ -21,7 +21,7 @@ public sealed class StopAndResumeTests
     }
 
     // A branch rate, learned weights and dropout: all that has a state of its own.
-    private static readonly string[] s_sets = ["training.fusion.branch_rate=0.1", "training.task_weights=uncertainty", "structure.dropout=0.1", "training.patience=2"];
+    private static readonly string[] s_sets = ["training.refit.learning_rate=0.05", "training.task_weights=uncertainty", "structure.dropout=0.1", "training.patience=2"];
 
     [ClassCleanup]
     public static void Delete() => s_graph.Dispose();

@@ -140,6 +140,8 @@ internal sealed class TinyGraph : IDisposable
             epochs: 3
           fusion:
             epochs: 2
+          refit:
+            epochs: 2
         evaluation:
           bootstrap_samples: 50
         """;

@@ -53,14 +53,14 @@ public sealed class TrainerTests
     public void Metrics_AreJsonLinesOfEveryEvent()
     {
         var events = ReadMetrics(s_run);
-        Assert.AreEqual(2 + 2 + 3 + 2, events.Count(line => line.GetProperty("event").GetString() == "epoch"));
+        Assert.AreEqual(2 + 2 + 3 + 2 + 2, events.Count(line => line.GetProperty("event").GetString() == "epoch"));
         foreach (var line in events.Where(line => line.GetProperty("event").GetString() == "epoch"))
         {
             var stage = line.GetProperty("stage").GetString()!;
             string[] expected = stage switch
             {
-                "unimodal" => ["structure", "text", "image", "structure_n3", "text_n3", "image_n3", "structure_guidance", "text_guidance", "image_guidance"],
-                "fusion" => ["fusion", "contrast_modalities", "contrast_queries"],
+                "unimodal" or "refit" => ["structure", "text", "image", "structure_n3", "text_n3", "image_n3", "structure_guidance", "text_guidance", "image_guidance"],
+                "fusion" => ["fused", "contrast_modalities", "contrast_queries", "held_out"],
                 _ => ["contrast"],
             };
             CollectionAssert.AreEquivalent(expected, line.GetProperty("losses").EnumerateObject().Select(loss => loss.Name).ToArray(), stage);
@@ -75,14 +75,14 @@ public sealed class TrainerTests
         foreach (var line in validations)
         {
             CollectionAssert.AreEquivalent(
-                new[] { line.GetProperty("stage").GetString() == "fusion" ? "fusion" : "mean", "structure", "text", "image" }, line.GetProperty("branches").EnumerateObject().Select(branch => branch.Name).ToArray());
+                new[] { line.GetProperty("stage").GetString() == "unimodal" ? "mean" : "fusion", "structure", "text", "image" }, line.GetProperty("branches").EnumerateObject().Select(branch => branch.Name).ToArray());
             Assert.IsTrue(line.GetProperty("branches").EnumerateObject().All(branch => branch.Value.GetProperty("mrr").GetDouble() is > 0 and <= 1));
         }
 
         var steps = events.Select(line => line.GetProperty("step").GetInt64()).ToArray();
         CollectionAssert.AreEqual(steps.Order().ToArray(), steps);
         CollectionAssert.AreEqual(
-            new[] { "encode text", "encode image", "unimodal", "fusion" }, events.Select(line => line.GetProperty("stage").GetString()).Distinct().ToArray());
+            new[] { "encode text", "encode image", "unimodal", "fusion", "refit" }, events.Select(line => line.GetProperty("stage").GetString()).Distinct().ToArray());
     }
 
     [TestMethod]
@@ -115,7 +115,7 @@ public sealed class TrainerTests
         foreach (var name in new[] { "best", "last" })
         {
             using var json = JsonDocument.Parse(File.ReadAllText(folder.JsonPath(name)));
-            Assert.AreEqual("fusion", json.RootElement.GetProperty("stage").GetString());
+            Assert.AreEqual("refit", json.RootElement.GetProperty("stage").GetString());
             Assert.AreEqual(1, json.RootElement.GetProperty("seed").GetInt32());
             Assert.IsGreaterThan(0, json.RootElement.GetProperty("global_step").GetInt64());
             using var tensors = Safetensors.Open(Path.Combine(Path.GetDirectoryName(folder.JsonPath(name))!, json.RootElement.GetProperty("tensors").GetString()!));
@@ -181,7 +181,7 @@ public sealed class TrainerTests
     [DataRow("structure.scorer=tucker", "structure.dropout=0.2", "text.scorer=distmult", "image.scorer=rotate")]
     [DataRow("image.encoder.kind=vit", "image.encoder.patch_size=4", "text.document.triples=true", "text.document.description=false")]
     [DataRow("training.task_weights=uncertainty", "training.label_smoothing=0.1")]
-    [DataRow("training.fusion.branch_rate=0.1", "training.fusion.optimizer=adamw", "training.fusion.learning_rate=0.001")]
+    [DataRow("training.refit.epochs=2", "training.fusion.optimizer=adamw", "training.fusion.learning_rate=0.001")]
     [DataRow("training.unimodal.optimizer=adamw", "training.unimodal.learning_rate=0.01", "training.validate_every=2")]
     [DataRow("text.pretrain.epochs=0", "image.pretrain.epochs=0")]
     [DataRow("training.unimodal.epochs=0", "training.fusion.epochs=0")]
