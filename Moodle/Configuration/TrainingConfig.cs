@@ -27,6 +27,10 @@ public sealed record TrainingConfig
     [AtLeast(1)]
     public int BatchSize { get; init; } = 1000;
 
+    /// <summary>The most answers of a query that share a row of logits in a batch: more is faster, fewer mix a batch better.</summary>
+    [AtLeast(1)]
+    public int AnswersPerRow { get; init; } = 32;
+
     /// <summary>Label smoothing of the 1-vs-all cross-entropy.</summary>
     [Between(0, 0.99)]
     public double LabelSmoothing { get; init; }

@@ -40,8 +40,8 @@ internal sealed class FusionStage : Stage
     public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers known, Validator validator, Device device)
     {
         (_config, _model, _fusion, _known, _validator, _device) = (config, model, fusion, known, validator, device);
-        _batches = new QueryBatches(queries, config.Training.BatchSize);
-        _heldOut = new QueryBatches(heldOut, config.Training.BatchSize);
+        _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
+        _heldOut = new QueryBatches(heldOut, config.Training.BatchSize, config.Training.AnswersPerRow);
         _available = [.. model.Branches.Select(branch => branch.Available)];
         _vectorOptimizer = OptimizerFactory.Create(config.Training.Fusion.Optimizer, model.FusedVectorParameters());
         // Decay draws a relation with few held-out triples to the balance that all relations share.

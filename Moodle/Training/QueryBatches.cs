@@ -11,9 +11,9 @@ namespace Moodle.Training;
 /// </summary>
 internal sealed class QueryBatches
 {
-    private const int LargestPiece = 32;
     private readonly TrainingQueries _queries;
     private readonly int _batchSize;
+    private readonly int _answersPerRow;
     private readonly int[] _answers;
     private readonly (int Query, int First, int Count)[] _pieces;
     private readonly List<(int First, int Count)> _batches = [];
@@ -21,16 +21,17 @@ internal sealed class QueryBatches
     /// <summary>Prepares batches.</summary>
     /// <param name="queries">The training queries.</param>
     /// <param name="batchSize">Triples in a batch, both directions counted.</param>
-    public QueryBatches(TrainingQueries queries, int batchSize)
+    /// <param name="answersPerRow">The most answers of a query that one row of logits serves.</param>
+    public QueryBatches(TrainingQueries queries, int batchSize, int answersPerRow)
     {
-        (_queries, _batchSize) = (queries, batchSize);
+        (_queries, _batchSize, _answersPerRow) = (queries, batchSize, answersPerRow);
         _answers = new int[queries.AllAnswers.Length];
         var pieces = new List<(int, int, int)>(queries.Count);
         for (var query = 0; query < queries.Count; query++)
         {
-            for (var first = queries.Offsets[query]; first < queries.Offsets[query + 1]; first += LargestPiece)
+            for (var first = queries.Offsets[query]; first < queries.Offsets[query + 1]; first += _answersPerRow)
             {
-                pieces.Add((query, first, Math.Min(LargestPiece, queries.Offsets[query + 1] - first)));
+                pieces.Add((query, first, Math.Min(_answersPerRow, queries.Offsets[query + 1] - first)));
             }
         }
 
@@ -54,7 +55,7 @@ internal sealed class QueryBatches
         for (var query = 0; query < _queries.Count; query++)
         {
             var (first, end) = (_queries.Offsets[query], _queries.Offsets[query + 1]);
-            if (end - first > LargestPiece)
+            if (end - first > _answersPerRow)
             {
                 random.Shuffle(_answers.AsSpan(first..end));
             }

@@ -39,7 +39,7 @@ internal sealed class UnimodalStage : Stage
     {
         (_config, _model, _validator, _device, _refit) = (config, model, validator, device, refit);
         _stage = refit ? config.Training.Refit : config.Training.Unimodal;
-        _batches = new QueryBatches(queries, config.Training.BatchSize);
+        _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _optimizer = OptimizerFactory.Create(_stage.Optimizer, model.UnimodalParameters());
         var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToArray();
         LossNames = [.. names, .. names.Select(name => $"{name}_n3"), .. model.Guidance is null ? [] : names.Select(name => $"{name}_guidance")];
