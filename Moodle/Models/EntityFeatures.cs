@@ -42,6 +42,15 @@ public sealed class EntityFeatures
         (Rows, Available) = (tensor(rows), tensor(available));
     }
 
+    private EntityFeatures(EntityFeatures other, Device device)
+    {
+        (EntityCount, Present) = (other.EntityCount, other.Present);
+        (Values, Rows, Available) = (other.Values.to(device), other.Rows.to(device), other.Available.to(device));
+    }
+
+    /// <summary>The same on a device. Not a module's buffers: TorchSharp 0.107 leaves buffers that are not saved behind when it moves a module.</summary>
+    public EntityFeatures To(Device device) => new(this, device);
+
     /// <summary>float32 [present, size].</summary>
     public Tensor Values { get; }
 

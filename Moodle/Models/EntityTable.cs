@@ -29,20 +29,17 @@ public abstract class EntityTable : nn.Module
 public sealed class FreeEntityTable : EntityTable
 {
     private readonly Parameter vectors;
-    private readonly Tensor available;
 
     /// <summary>Creates the table as the scorer likes to start.</summary>
     public FreeEntityTable(Scorer scorer, int entityCount, double scale) : base(nameof(FreeEntityTable))
     {
         ArgumentNullException.ThrowIfNull(scorer);
         vectors = nn.Parameter(scorer.InitialEntities(entityCount, scale));
-        available = ones(entityCount);
-        register_buffer(nameof(available), available, persistent: false);
         RegisterComponents();
     }
 
     /// <inheritdoc/>
-    public override Tensor Available => get_buffer(nameof(available))!;
+    public override Tensor Available => ones(vectors.shape[0], device: vectors.device);
 
     /// <inheritdoc/>
     public override Tensor Candidates() => vectors;

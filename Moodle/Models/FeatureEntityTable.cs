@@ -11,6 +11,7 @@ namespace Moodle.Models;
 /// </summary>
 public sealed class FeatureEntityTable : EntityTable
 {
+    private readonly EntityFeatures _features;
     private readonly Parameter? answers;
     private readonly Parameter? missing;
     private readonly LayerNorm norm;
@@ -18,12 +19,13 @@ public sealed class FeatureEntityTable : EntityTable
 
     /// <summary>Creates the table.</summary>
     /// <param name="scorer">The branch's scorer.</param>
-    /// <param name="features">Features of the entities that have the modality.</param>
+    /// <param name="features">Features of the entities that have the modality, on the device that the table will be moved to.</param>
     /// <param name="scale">Standard deviation of the initial learned vectors.</param>
     public FeatureEntityTable(Scorer scorer, EntityFeatures features, double scale) : base(nameof(FeatureEntityTable))
     {
         ArgumentNullException.ThrowIfNull(scorer);
         ArgumentNullException.ThrowIfNull(features);
+        _features = features;
         var lacking = features.EntityCount - features.Present;
         norm = nn.LayerNorm(features.Size);
         head = nn.Linear(features.Size, scorer.EntitySize);
@@ -40,20 +42,17 @@ public sealed class FeatureEntityTable : EntityTable
             missing = nn.Parameter(scorer.InitialEntities(1, scale));
         }
 
-        register_buffer("features", features.Values, persistent: false);
-        register_buffer("rows", features.Rows, persistent: false);
-        register_buffer("available", features.Available, persistent: false);
         RegisterComponents();
     }
 
     /// <inheritdoc/>
-    public override Tensor Available => get_buffer("available")!;
+    public override Tensor Available => _features.Available;
 
     /// <inheritdoc/>
     public override Tensor Candidates()
     {
-        var known = head.forward(norm.forward(get_buffer("features")!)); // [present, size]
-        return answers is null ? known.index_select(0, get_buffer("rows")!) : cat([known, answers], 0).index_select(0, get_buffer("rows")!);
+        var known = head.forward(norm.forward(_features.Values)); // [present, size]
+        return answers is null ? known.index_select(0, _features.Rows) : cat([known, answers], 0).index_select(0, _features.Rows);
     }
 
     /// <inheritdoc/>

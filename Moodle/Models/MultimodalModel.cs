@@ -1,4 +1,5 @@
 using Moodle.Configuration;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace Moodle.Models;
 /// <summary>The whole model: a branch for each modality, what they teach each other, and their fusion.</summary>
 public sealed class MultimodalModel : nn.Module
 {
-    private readonly ModuleDict<Branch> branches = new();
+    private readonly BranchSet branches = new();
     private readonly MutualGuidance? guidance;
     private readonly Fusion? fusion;
     private readonly ContrastiveLoss? contrast;
@@ -18,7 +19,9 @@ public sealed class MultimodalModel : nn.Module
     /// <param name="entityCount">|E|.</param>
     /// <param name="relationCount">|R|.</param>
     /// <param name="features">Features of every modality that takes part, but structure.</param>
-    public MultimodalModel(MoodleConfig config, int entityCount, int relationCount, IReadOnlyDictionary<Modality, EntityFeatures> features)
+    /// <param name="device">The device that the model is on in the end; null for the CPU.</param>
+    public MultimodalModel(
+        MoodleConfig config, int entityCount, int relationCount, IReadOnlyDictionary<Modality, EntityFeatures> features, Device? device = null)
         : base(nameof(MultimodalModel))
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -27,10 +30,10 @@ public sealed class MultimodalModel : nn.Module
         foreach (var modality in config.Modalities.Order())
         {
             BranchConfig branch = modality switch { Modality.Text => config.Text, Modality.Image => config.Image, _ => config.Structure };
-            branches.Add(NameOf(modality), new Branch(modality, branch, entityCount, relationCount, features.GetValueOrDefault(modality)));
+            branches.Add(NameOf(modality), new Branch(modality, branch, entityCount, relationCount, features.GetValueOrDefault(modality)?.To(device ?? CPU)));
         }
 
-        Branches = [.. branches.values()];
+        Branches = branches.All;
         if (Branches.Count > 1)
         {
             guidance = config.Guidance.Enabled ? new MutualGuidance(config.Guidance, Branches.Count, relationCount) : null;
@@ -44,6 +47,10 @@ public sealed class MultimodalModel : nn.Module
         }
 
         RegisterComponents();
+        if (device is not null)
+        {
+            this.to(device);
+        }
     }
 
     /// <summary>|E|.</summary>

@@ -2,7 +2,6 @@ using Moodle.Configuration;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
-using TorchSharp;
 
 namespace Moodle.Training;
 
@@ -54,10 +53,9 @@ public sealed class TrainedModel : IDisposable
                 throw new InputException($"{json}: was saved in the stage '{state.Stage}', before there is a model to score with; continue with 'moodle resume {runPath}'");
             }
 
-            var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, FeatureBuilder.Read(runPath, config, graph.Entities.Count));
+            var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, FeatureBuilder.Read(runPath, config, graph.Entities.Count), place);
             ModuleTensors.Load(model, StageRunner.ModelPrefix,
                 tensors.Where(entry => entry.Key.StartsWith(StageRunner.ModelPrefix, StringComparison.Ordinal)).ToDictionary(), json);
-            model.to(place);
             return new TrainedModel(config, graph, model, untrainedFusion: state.Stage == UnimodalStage.StageName);
         }
         finally

@@ -4,7 +4,6 @@ using Moodle.Evaluation;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Training;
@@ -72,8 +71,7 @@ public static class Trainer
         var features = new FeatureBuilder(run, config, graph, forBranches, device, monitor, cancellation).Build(runner, ref state);
 
         RandomState.Seed(config.Seed);
-        using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features);
-        model.to(device);
+        using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features, device);
         monitor.Message($"model: {string.Join(", ", model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)))}; "
             + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
         var validator = new Validator(graph, config);

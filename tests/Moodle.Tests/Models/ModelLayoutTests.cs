@@ -1,5 +1,6 @@
 using Moodle.Configuration;
 using Moodle.Models.Scorers;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Tests.Models;
@@ -49,5 +50,19 @@ public sealed class ModelLayoutTests
         using var scope = NewDisposeScope();
         var model = SmallModel.Create(SmallModel.Config with { Modalities = [Modality.Image, Modality.Structure, Modality.Text] });
         CollectionAssert.AreEqual(new[] { Modality.Structure, Modality.Text, Modality.Image }, model.Branches.Select(branch => branch.Modality).ToArray());
+    }
+
+    // The way to a GPU, without one: a change of type takes the same path through every module.
+    [TestMethod]
+    public void EveryParameter_MovesWithTheModel()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var model = SmallModel.Create(SmallModel.Config with { Training = new TrainingConfig { TaskWeights = TaskWeighting.Uncertainty } });
+        var names = model.named_parameters().Select(entry => entry.name).ToArray();
+        model.to(ScalarType.Float64);
+        CollectionAssert.AreEqual(names, model.named_parameters().Select(entry => entry.name).ToArray());
+        Assert.IsTrue(model.parameters().All(parameter => parameter.dtype == ScalarType.Float64));
+        Assert.AreEqual(ScalarType.Float64, model.LogVariances!.dtype);
     }
 }
