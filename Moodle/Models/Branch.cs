@@ -11,6 +11,7 @@ public sealed class Branch : nn.Module
     private readonly double _n3;
     private readonly Scorer scorer;
     private readonly EntityTable entities;
+    private readonly LoopBias loops;
 
     /// <summary>Creates a branch; features are null for the structure branch.</summary>
     public Branch(Modality modality, BranchConfig config, int entityCount, int relationCount, EntityFeatures? features) : base(nameof(Branch))
@@ -21,6 +22,7 @@ public sealed class Branch : nn.Module
         entities = features is null
             ? new FreeEntityTable(scorer, entityCount, config.InitScale)
             : new FeatureEntityTable(scorer, features, config.InitScale);
+        loops = new LoopBias(relationCount);
         RegisterComponents();
     }
 
@@ -49,7 +51,8 @@ public sealed class Branch : nn.Module
             queries = nn.functional.dropout(queries, _dropout, true);
         }
 
-        return new BranchOutput(vectors, queries, scorer.Score(queries, candidates), Available.index_select(0, heads));
+        var logits = loops.Add(scorer.Score(queries, candidates), heads, relations);
+        return new BranchOutput(heads, vectors, queries, logits, Available.index_select(0, heads));
     }
 
     /// <summary>N3 regularisation (Lacroix et al. 2018) of a batch, already weighed; null where there is none.</summary>
@@ -61,7 +64,7 @@ public sealed class Branch : nn.Module
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(candidates);
         ArgumentNullException.ThrowIfNull(batch);
-        if (_n3 == 0 || scorer.EntityNorm(output.Heads) is not { } heads || scorer.RelationNorm(batch.Relations) is not { } relations)
+        if (_n3 == 0 || scorer.EntityNorm(output.Vectors) is not { } heads || scorer.RelationNorm(batch.Relations) is not { } relations)
         {
             return null;
         }
@@ -73,8 +76,9 @@ public sealed class Branch : nn.Module
 }
 
 /// <summary>What a branch says to a batch of queries.</summary>
-/// <param name="Heads">[queries, size]: vectors of the known ends.</param>
+/// <param name="Heads">int64 [queries]: the known ends.</param>
+/// <param name="Vectors">[queries, size]: their vectors.</param>
 /// <param name="Queries">[queries, size].</param>
 /// <param name="Logits">[queries, |E|].</param>
 /// <param name="Available">float32 [queries], 0 where the known end lacks the modality.</param>
-public sealed record BranchOutput(Tensor Heads, Tensor Queries, Tensor Logits, Tensor Available);
+public sealed record BranchOutput(Tensor Heads, Tensor Vectors, Tensor Queries, Tensor Logits, Tensor Available);

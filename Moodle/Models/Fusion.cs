@@ -24,6 +24,7 @@ public sealed class Fusion : nn.Module
     private readonly Parameter balance;
     private readonly Parameter? relation_balance;
     private readonly Parameter scale;
+    private readonly LoopBias loops;
 
     /// <summary>Creates the fusion; it starts as the mean of the branches' logits.</summary>
     /// <param name="config">Sizes and switches.</param>
@@ -48,6 +49,7 @@ public sealed class Fusion : nn.Module
         balance = nn.Parameter(zeros(_branches + 1));
         relation_balance = config.RelationAware ? nn.Parameter(zeros(2L * relationCount, _branches + 1)) : null;
         scale = nn.Parameter(tensor(0.01f));
+        loops = new LoopBias(relationCount);
         RegisterComponents();
         using (no_grad())
         {
@@ -61,7 +63,7 @@ public sealed class Fusion : nn.Module
     {
         ArgumentNullException.ThrowIfNull(name);
         return name.Contains(nameof(balance), StringComparison.Ordinal) || name.Contains("gate_", StringComparison.Ordinal)
-            || name.EndsWith(nameof(relations), StringComparison.Ordinal);
+            || (name.EndsWith(nameof(relations), StringComparison.Ordinal) && !name.Contains(nameof(loops), StringComparison.Ordinal));
     }
 
     /// <summary>Fused vectors of all candidates: the modalities that an entity has, by the same maps as queries, without a query's gate.</summary>
@@ -108,7 +110,7 @@ public sealed class Fusion : nn.Module
             queries = nn.functional.dropout(queries, _config.Dropout, true);
         }
 
-        var own = queries.matmul(fusedCandidates.t()) * (scale * 100); // [queries, |E|]
+        var own = loops.Add(queries.matmul(fusedCandidates.t()) * (scale * 100), outputs[0].Heads, relationIds); // [queries, |E|]
         // Under an even gate the sum begins as the branches' mean; weights are never negative.
         var weights = (relation_balance is null ? balance.unsqueeze(0).expand(has.shape[0], -1) : balance + relation_balance.index_select(0, relationIds)).exp();
         var shares = weights.narrow(1, 0, _branches) * gate; // [queries, branches]

@@ -158,7 +158,7 @@ public sealed class FusionTests
     {
         // Scales as different as those of real branches.
         var outputs = Sizes.Select((size, m) => new BranchOutput(
-            zeros(3, size), randn(3, size).mul_(Math.Pow(10, m)), randn(3, Entities).mul_(10), tensor(Available[m]))).ToArray();
+            arange(3), zeros(3, size), randn(3, size).mul_(Math.Pow(10, m)), randn(3, Entities).mul_(10), tensor(Available[m]))).ToArray();
         return (fusion.Forward(outputs, FusedCandidates(fusion), tensor(RelationIds)), outputs);
     }
 

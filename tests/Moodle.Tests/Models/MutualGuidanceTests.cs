@@ -179,5 +179,5 @@ public sealed class MutualGuidanceTests
 
     private static BranchOutput[] Outputs(QueryBatch batch, int branches, double scale) =>
         [.. Enumerable.Range(0, branches).Select(_ => new BranchOutput(
-            zeros(batch.Count, 1), zeros(batch.Count, 1), randn(batch.Count, Entities).mul_(scale), ones(batch.Count)))];
+            batch.Heads, zeros(batch.Count, 1), zeros(batch.Count, 1), randn(batch.Count, Entities).mul_(scale), ones(batch.Count)))];
 }
