@@ -148,7 +148,7 @@ public sealed class BadInputTests
     {
         var run = s_run.Copy("encoding");
         var last = Path.Combine(run, "checkpoints", "last.json");
-        File.WriteAllText(last, File.ReadAllText(last).Replace("\"fusion\"", "\"encode text\"", StringComparison.Ordinal));
+        File.WriteAllText(last, File.ReadAllText(last).Replace("\"refit\"", "\"encode text\"", StringComparison.Ordinal));
         Refused(["predict", run, "--head", "/t/01", "--relation", "near", "--checkpoint", "last"], last, "'encode text'", $"moodle resume {run}");
     }
 

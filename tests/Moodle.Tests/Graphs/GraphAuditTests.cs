@@ -109,7 +109,7 @@ public sealed class GraphAuditTests
     {
         using var folder = GraphFolder.Small();
 
-        var inspect = DataCommand.Create().Parse(["inspect", folder.Path, "--json", folder["no/such/folder.json"]]);
+        var inspect = DataCommand.Create().Parse(["inspect", folder.Path, "--json", folder["train.tsv/below-a-file.json"]]);
 
         StringAssert.Contains(Assert.ThrowsExactly<InputException>(() => inspect.Invoke(new() { EnableDefaultExceptionHandler = false })).Message, "cannot be written");
     }

@@ -33,6 +33,7 @@ public sealed partial class ConfigKeysTests
         ["guidance.exact_entities"] = "100",
         ["training.fusion.epochs"] = "0",
         ["training.refit.epochs"] = "0",
+        ["training.answers_per_row"] = "1",
     };
 
     // What may not change a figure, or shows only in a longer run or a larger graph.

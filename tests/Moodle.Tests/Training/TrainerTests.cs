@@ -71,7 +71,7 @@ public sealed class TrainerTests
         }
 
         var validations = events.Where(line => line.GetProperty("event").GetString() == "validation").ToArray();
-        Assert.AreEqual(1 + 3 + 1 + 2, validations.Length, "before the first epoch of both stages and after each");
+        Assert.AreEqual(1 + 3 + 1 + 2 + 1 + 2, validations.Length, "before the first epoch of every stage that validates and after each");
         foreach (var line in validations)
         {
             CollectionAssert.AreEquivalent(
