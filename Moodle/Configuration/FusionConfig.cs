@@ -21,7 +21,7 @@ public sealed record FusionConfig
     /// <summary>Whether the weights α of the branches' scores are learned for each relation, or one for all.</summary>
     public bool RelationAware { get; init; } = true;
 
-    /// <summary>Chance that one modality of a query is hidden from the fusion while it trains.</summary>
+    /// <summary>Chance that a modality of a query is hidden from the fusion while it trains, shared among the modalities; never the last one.</summary>
     [Between(0, 0.9)]
     public double ModalityDropout { get; init; } = 0.1;
 

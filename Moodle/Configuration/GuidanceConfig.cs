@@ -21,7 +21,7 @@ public sealed record GuidanceConfig
     /// <summary>Whether w_{n→m} follows, per relation, how much better n answers than m; otherwise every teacher weighs the same.</summary>
     public bool RelationAware { get; init; } = true;
 
-    /// <summary>Up to so many entities the divergence is exact over all of them; above, over the union of the teachers' best <see cref="TopK"/> and the gold entities.</summary>
+    /// <summary>Up to so many entities the divergence is exact over all of them; above, over the teacher's best <see cref="TopK"/> and one lump of all others.</summary>
     [AtLeast(1)]
     public int ExactEntities { get; init; } = 2048;
 

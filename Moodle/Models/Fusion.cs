@@ -102,7 +102,7 @@ public sealed class Fusion : nn.Module
         var signals = outputs.Select((output, m) => Confidence(output.Logits.detach()) * available[m].unsqueeze(1));
         var x = cat([relations.index_select(0, relationIds), .. signals], 1); // [queries, relation + signals * branches]
         var logits = gate_out.forward(nn.functional.gelu(gate_in.forward(x)));
-        var gate = (logits + ((has - 1) * 1e4)).softmax(1); // [queries, branches]; evenly spread where nothing is available
+        var gate = (logits + ((has - 1) * 1e4)).softmax(1); // [queries, branches]; as if all were there where nothing is
 
         var queries = Join(outputs.Select(output => output.Queries).ToArray(), available, gate);
         if (training && _config.Dropout > 0)
@@ -147,7 +147,7 @@ public sealed class Fusion : nn.Module
         return stack([best.select(1, 0), entropy, best.select(1, 0) - best.select(1, 1)], 1);
     }
 
-    // Hides one modality of some queries, but never the last that a query has.
+    // Hides modalities of some queries, but never the last that a query has.
     private Tensor[] Hide(Tensor[] available)
     {
         var has = stack(available, 1);

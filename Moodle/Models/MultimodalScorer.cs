@@ -10,7 +10,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
     /// <summary>The name of the fusion among the branches.</summary>
     public const string FusionName = "fusion";
 
-    /// <summary>The name under which the plain mean of the branches' log-probabilities stands in for a fusion that is not trained yet.</summary>
+    /// <summary>The name under which the plain mean of the branches' logits stands in for a fusion that is not trained yet.</summary>
     public const string MeanName = "mean";
 
     private readonly MultimodalModel _model;

@@ -57,8 +57,8 @@ Task.WaitAll(Enumerable.Range(0, parallel).Select(_ => Task.Run(() =>
     }
 })).ToArray());
 
-Console.WriteLine($"| configuration | test MRR | Hits@1 | Hits@10 | structure | text | image |");
-Console.WriteLine("|---|---|---|---|---|---|---|");
+Console.WriteLine("| configuration | test MRR | structure | text | image |");
+Console.WriteLine("|---|---|---|---|---|");
 foreach (var (name, what, _) in configurations)
 {
     var results = seeds.Select(seed => Path.Combine(runs, $"{name}-{seed}", "results.json")).Where(File.Exists)
@@ -68,10 +68,10 @@ foreach (var (name, what, _) in configurations)
         continue;
     }
 
-    string Figure(string branch, string metric)
+    string Figure(string branch)
     {
         var values = results.Select(result => branch == "" ? result.EnumerateObject().First().Value : result.TryGetProperty(branch, out var found) ? found : default)
-            .Where(element => element.ValueKind == JsonValueKind.Object).Select(element => element.GetProperty("both").GetProperty(metric).GetDouble()).ToArray();
+            .Where(element => element.ValueKind == JsonValueKind.Object).Select(element => element.GetProperty("both").GetProperty("mrr").GetDouble()).ToArray();
         if (values.Length == 0)
         {
             return "";
@@ -79,8 +79,8 @@ foreach (var (name, what, _) in configurations)
 
         var mean = values.Average();
         var deviation = values.Length > 1 ? Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / (values.Length - 1)) : 0;
-        return metric == "mrr" && branch == "" ? FormattableString.Invariant($"{mean:F4} ± {deviation:F4}") : FormattableString.Invariant($"{mean:F4}");
+        return branch == "" ? FormattableString.Invariant($"{mean:F4} ± {deviation:F4}") : FormattableString.Invariant($"{mean:F4}");
     }
 
-    Console.WriteLine($"| {what} (`{name}`) | {Figure("", "mrr")} | {Figure("", "hits_at_1")} | {Figure("", "hits_at_10")} | {Figure("structure", "mrr")} | {Figure("text", "mrr")} | {Figure("image", "mrr")} |");
+    Console.WriteLine($"| {what} (`{name}`) | {Figure("")} | {Figure("structure")} | {Figure("text")} | {Figure("image")} |");
 }
