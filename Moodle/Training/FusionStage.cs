@@ -17,6 +17,7 @@ internal sealed class FusionStage : Stage
     private readonly MoodleConfig _config;
     private readonly MultimodalModel _model;
     private readonly Fusion _fusion;
+    private readonly KnownAnswers _seen;
     private readonly KnownAnswers _known;
     private readonly QueryBatches _batches;
     private readonly QueryBatches _heldOut;
@@ -34,12 +35,13 @@ internal sealed class FusionStage : Stage
     /// <param name="fusion">Its fusion.</param>
     /// <param name="queries">Queries of the triples that the branches have learned.</param>
     /// <param name="heldOut">Queries of the triples that they have not seen.</param>
+    /// <param name="seen">The triples that the branches have learned.</param>
     /// <param name="known">All training triples.</param>
     /// <param name="validator">Ranks validation.</param>
     /// <param name="device">Where the model is.</param>
-    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers known, Validator validator, Device device)
+    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers seen, KnownAnswers known, Validator validator, Device device)
     {
-        (_config, _model, _fusion, _known, _validator, _device) = (config, model, fusion, known, validator, device);
+        (_config, _model, _fusion, _seen, _known, _validator, _device) = (config, model, fusion, seen, known, validator, device);
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _heldOut = new QueryBatches(heldOut, config.Training.BatchSize, config.Training.AnswersPerRow);
         _available = [.. model.Branches.Select(branch => branch.Available)];
@@ -100,7 +102,7 @@ internal sealed class FusionStage : Stage
         Tensor[] terms = [OneVsAllLoss.PerQuery(output.Own, batch, _config.Training.LabelSmoothing).sum() / batch.TotalWeight];
         if (_model.Contrast is { } contrast)
         {
-            var (answers, known) = KnownTo(_batches.QueriesOf(step));
+            var (answers, known) = AnswersOf(_seen, _batches.QueriesOf(step));
             terms =
             [
                 .. terms, BetweenModalities(contrast, candidates, batch),
@@ -132,7 +134,7 @@ internal sealed class FusionStage : Stage
         }
 
         var logits = _fusion.Forward(outputs, fusedCandidates, batch.Relations).Logits(); // [queries, |E|]
-        var (_, known) = KnownTo(_heldOut.QueriesOf(step));
+        var (_, known) = AnswersOf(_known, _heldOut.QueriesOf(step));
         var others = known.view(-1).index_fill_(0, (batch.AnswerRows * logits.shape[1]) + batch.Answers, false).view_as(known);
         var loss = OneVsAllLoss.PerQuery(logits.masked_fill(others, -1e4), batch, 0).sum() / batch.TotalWeight;
         loss.backward();
@@ -192,13 +194,14 @@ internal sealed class FusionStage : Stage
         return terms.Count == 0 ? zeros([], device: _device) : stack(terms).mean();
     }
 
-    // One training answer of each query, int64 [queries], and all of them, bool [queries, |E|].
-    private (Tensor Answers, Tensor Known) KnownTo((int Entity, int Relation)[] queries)
+    // One answer of each query, int64 [queries], and all of them, bool [queries, |E|]. The fused vectors get those that the branches have seen:
+    // a held-out answer among them would tell the balance to trust the fused score.
+    private (Tensor Answers, Tensor Known) AnswersOf(KnownAnswers source, (int Entity, int Relation)[] queries)
     {
         var (answers, known) = (new long[queries.Length], new List<long>());
         for (var row = 0; row < queries.Length; row++)
         {
-            var own = _known[queries[row].Entity, queries[row].Relation];
+            var own = source[queries[row].Entity, queries[row].Relation];
             answers[row] = own[_random.NextInt(own.Length)];
             foreach (var answer in own)
             {

@@ -86,8 +86,8 @@ public static class Trainer
         {
             if (state.Stage != UnimodalStage.RefitName)
             {
-                var known = KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, graph.Train);
-                using var stage = new FusionStage(config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), known, validator, device);
+                KnownAnswers AnswersIn(ImmutableArray<Triple> triples) => KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, triples);
+                using var stage = new FusionStage(config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), AnswersIn(forBranches), AnswersIn(graph.Train), validator, device);
                 state = runner.Run(stage, state);
             }
 
