@@ -81,4 +81,8 @@ public sealed class Branch : nn.Module
 /// <param name="Queries">[queries, size].</param>
 /// <param name="Logits">[queries, |E|].</param>
 /// <param name="Available">float32 [queries], 0 where the known end lacks the modality.</param>
-public sealed record BranchOutput(Tensor Heads, Tensor Vectors, Tensor Queries, Tensor Logits, Tensor Available);
+public sealed record BranchOutput(Tensor Heads, Tensor Vectors, Tensor Queries, Tensor Logits, Tensor Available)
+{
+    /// <summary>The same without gradients.</summary>
+    public BranchOutput Detach() => this with { Vectors = Vectors.detach(), Queries = Queries.detach(), Logits = Logits.detach() };
+}

@@ -13,21 +13,18 @@ internal sealed class FusionStage : Stage
     /// <summary>The stage's name.</summary>
     public const string StageName = "fusion";
 
-    private const int ContrastedEntities = 512;
     private readonly MoodleConfig _config;
     private readonly MultimodalModel _model;
     private readonly Fusion _fusion;
-    private readonly KnownAnswers _seen;
     private readonly KnownAnswers _known;
     private readonly QueryBatches _batches;
     private readonly QueryBatches _heldOut;
     private readonly Validator _validator;
     private readonly Device _device;
-    private readonly ParameterOptimizer _vectorOptimizer;
+    private readonly FusedVectorTask _vectors;
     private readonly ParameterOptimizer _balanceOptimizer;
     private readonly Tensor[] _available;
     private Tensor[]? _frozen;
-    private SplitMix64 _random = new(0);
 
     /// <summary>Prepares the stage.</summary>
     /// <param name="config">The configuration.</param>
@@ -41,14 +38,14 @@ internal sealed class FusionStage : Stage
     /// <param name="device">Where the model is.</param>
     public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers seen, KnownAnswers known, Validator validator, Device device)
     {
-        (_config, _model, _fusion, _seen, _known, _validator, _device) = (config, model, fusion, seen, known, validator, device);
+        (_config, _model, _fusion, _known, _validator, _device) = (config, model, fusion, known, validator, device);
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _heldOut = new QueryBatches(heldOut, config.Training.BatchSize, config.Training.AnswersPerRow);
         _available = [.. model.Branches.Select(branch => branch.Available)];
-        _vectorOptimizer = OptimizerFactory.Create(config.Training.Fusion.Optimizer, model.FusedVectorParameters());
+        _vectors = new FusedVectorTask(config, model, fusion, seen, device);
         // Decay draws a relation with few held-out triples to the balance that all relations share.
         _balanceOptimizer = new FusedAdamW(model.BalanceParameters(), config.Training.Fusion.BalanceDecay);
-        LossNames = model.Contrast is null ? ["fused", "held_out"] : ["fused", "contrast_modalities", "contrast_queries", "held_out"];
+        LossNames = [.. _vectors.LossNames, "held_out"];
     }
 
     /// <inheritdoc/>
@@ -64,7 +61,7 @@ internal sealed class FusionStage : Stage
     public override nn.Module Module => _model;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<ParameterOptimizer> Optimizers => [_vectorOptimizer, _balanceOptimizer];
+    public override IReadOnlyList<ParameterOptimizer> Optimizers => [_vectors.Optimizer, _balanceOptimizer];
 
     /// <inheritdoc/>
     public override string Unit => "triples";
@@ -86,38 +83,11 @@ internal sealed class FusionStage : Stage
     /// <inheritdoc/>
     public override Tensor Step(int epoch, int step)
     {
-        _random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
-        var terms = LearnVectors(step);
-        return stack([.. terms, LearnBalance(step % _heldOut.Count)]).detach();
-    }
-
-    // The fused vectors learn what the branches learned, from the same triples, as a predictor of its own.
-    private Tensor[] LearnVectors(int step)
-    {
-        _vectorOptimizer.ZeroGrad();
         var batch = _batches.Get(step, _device);
         var (candidates, outputs) = Branches(batch);
-        var fusedCandidates = _fusion.Candidates(candidates, _available); // [|E|, hidden]
-        var output = _fusion.Forward(outputs, fusedCandidates, batch.Relations);
-        Tensor[] terms = [OneVsAllLoss.PerQuery(output.Own, batch, _config.Training.LabelSmoothing).sum() / batch.TotalWeight];
-        if (_model.Contrast is { } contrast)
-        {
-            var (answers, known) = AnswersOf(_seen, _batches.QueriesOf(step));
-            terms =
-            [
-                .. terms, BetweenModalities(contrast, candidates, batch),
-                contrast.BetweenQueriesAndAnswers(output.Queries, fusedCandidates, answers, known, output.Own),
-            ];
-        }
-
-        terms.Aggregate((a, b) => a + b).backward();
-        if (_config.Training.ClipNorm > 0)
-        {
-            using var norm = Gradients.ClipNorm(_model.FusedVectorParameters().Select(entry => entry.Parameter), _config.Training.ClipNorm);
-        }
-
-        _vectorOptimizer.Step(_config.Training.Fusion.LearningRate);
-        return terms;
+        var random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
+        var terms = _vectors.Step(batch, _batches.QueriesOf(step), candidates, outputs, random);
+        return stack([.. terms, LearnBalance(step % _heldOut.Count)]).detach();
     }
 
     // Whom to trust is learned from triples that none of the predictors has seen, filtered, as ranking is: what is known to be true
@@ -134,7 +104,7 @@ internal sealed class FusionStage : Stage
         }
 
         var logits = _fusion.Forward(outputs, fusedCandidates, batch.Relations).Logits(); // [queries, |E|]
-        var (_, known) = AnswersOf(_known, _heldOut.QueriesOf(step));
+        var known = AnswerMask.Of(_known, _heldOut.QueriesOf(step), _model.EntityCount, _device);
         var others = known.view(-1).index_fill_(0, (batch.AnswerRows * logits.shape[1]) + batch.Answers, false).view_as(known);
         var loss = OneVsAllLoss.PerQuery(logits.masked_fill(others, -1e4), batch, 0).sum() / batch.TotalWeight;
         loss.backward();
@@ -165,52 +135,5 @@ internal sealed class FusionStage : Stage
         }
 
         return (_frozen, [.. branches.Select((branch, m) => branch.Forward(_frozen[m], batch.Heads, batch.Relations))]);
-    }
-
-    // Every pair of modalities, over those of the batch's entities that have both.
-    private Tensor BetweenModalities(ContrastiveLoss contrast, Tensor[] candidates, QueryBatch batch)
-    {
-        var entities = cat([batch.Heads, batch.Answers], 0).unique().output; // [n]
-        var terms = new List<Tensor>();
-        for (var a = 0; a < candidates.Length; a++)
-        {
-            for (var b = a + 1; b < candidates.Length; b++)
-            {
-                var both = (_available[a] * _available[b]).index_select(0, entities).gt(0.5);
-                var shared = entities.masked_select(both);
-                if (shared.shape[0] > ContrastedEntities)
-                {
-                    shared = shared.index_select(0, randperm(shared.shape[0], device: shared.device).narrow(0, 0, ContrastedEntities));
-                }
-
-                if (shared.shape[0] > 1)
-                {
-                    terms.Add(contrast.BetweenModalities(
-                        _fusion.Project(a, candidates[a].index_select(0, shared)), _fusion.Project(b, candidates[b].index_select(0, shared))));
-                }
-            }
-        }
-
-        return terms.Count == 0 ? zeros([], device: _device) : stack(terms).mean();
-    }
-
-    // One answer of each query, int64 [queries], and all of them, bool [queries, |E|]. The fused vectors get those that the branches have seen:
-    // a held-out answer among them would tell the balance to trust the fused score.
-    private (Tensor Answers, Tensor Known) AnswersOf(KnownAnswers source, (int Entity, int Relation)[] queries)
-    {
-        var (answers, known) = (new long[queries.Length], new List<long>());
-        for (var row = 0; row < queries.Length; row++)
-        {
-            var own = source[queries[row].Entity, queries[row].Relation];
-            answers[row] = own[_random.NextInt(own.Length)];
-            foreach (var answer in own)
-            {
-                known.Add(((long)row * _model.EntityCount) + answer);
-            }
-        }
-
-        var mask = zeros((long)queries.Length * _model.EntityCount, dtype: ScalarType.Bool, device: _device)
-            .index_fill_(0, tensor(known.ToArray(), device: _device), true).view(queries.Length, _model.EntityCount);
-        return (tensor(answers, device: _device), mask);
     }
 }

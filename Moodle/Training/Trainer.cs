@@ -76,6 +76,7 @@ public static class Trainer
             + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
         var validator = new Validator(graph, config);
         TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples);
+        KnownAnswers AnswersIn(ImmutableArray<Triple> triples) => KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, triples);
         if (state.Stage is not (FusionStage.StageName or UnimodalStage.RefitName))
         {
             using var stage = new UnimodalStage(config, model, QueriesOf(forBranches), validator, device);
@@ -86,14 +87,14 @@ public static class Trainer
         {
             if (state.Stage != UnimodalStage.RefitName)
             {
-                KnownAnswers AnswersIn(ImmutableArray<Triple> triples) => KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, triples);
                 using var stage = new FusionStage(config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), AnswersIn(forBranches), AnswersIn(graph.Train), validator, device);
                 state = runner.Run(stage, state);
             }
 
             if (config.Training.Refit.Epochs > 0)
             {
-                using var refit = new UnimodalStage(config, model, QueriesOf(graph.Train), validator, device, refit: true);
+                using var refit = new UnimodalStage(config, model, QueriesOf(graph.Train), validator, device,
+                    new FusedVectorTask(config, model, fusion, AnswersIn(graph.Train), device));
                 runner.Run(refit, state);
             }
         }

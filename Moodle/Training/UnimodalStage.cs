@@ -9,7 +9,8 @@ namespace Moodle.Training;
 
 /// <summary>
 /// Stage 2, <c>unimodal</c>: every branch learns its own task, 1-vs-all over all entities, and from the others by mutual guidance. The last
-/// stage, <c>refit</c>, is the same at a lower rate with all training triples, and keeps what is best for the fusion.
+/// stage, <c>refit</c>, is the same at a lower rate with all training triples; the fused vectors follow the branches, and what is best for
+/// the fusion is kept.
 /// </summary>
 internal sealed class UnimodalStage : Stage
 {
@@ -21,7 +22,7 @@ internal sealed class UnimodalStage : Stage
 
     private readonly MoodleConfig _config;
     private readonly StageConfig _stage;
-    private readonly bool _refit;
+    private readonly FusedVectorTask? _fused;
     private readonly MultimodalModel _model;
     private readonly QueryBatches _batches;
     private readonly Validator _validator;
@@ -34,19 +35,19 @@ internal sealed class UnimodalStage : Stage
     /// <param name="queries">Queries of the triples to learn.</param>
     /// <param name="validator">Ranks validation.</param>
     /// <param name="device">Where the model is.</param>
-    /// <param name="refit">Whether this is the stage after the fusion.</param>
-    public UnimodalStage(MoodleConfig config, MultimodalModel model, TrainingQueries queries, Validator validator, Device device, bool refit = false)
+    /// <param name="fused">The fused vectors' task, which makes this the stage after the fusion.</param>
+    public UnimodalStage(MoodleConfig config, MultimodalModel model, TrainingQueries queries, Validator validator, Device device, FusedVectorTask? fused = null)
     {
-        (_config, _model, _validator, _device, _refit) = (config, model, validator, device, refit);
-        _stage = refit ? config.Training.Refit : config.Training.Unimodal;
+        (_config, _model, _validator, _device, _fused) = (config, model, validator, device, fused);
+        _stage = fused is null ? config.Training.Unimodal : config.Training.Refit;
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _optimizer = OptimizerFactory.Create(_stage.Optimizer, model.UnimodalParameters());
         var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToArray();
-        LossNames = [.. names, .. names.Select(name => $"{name}_n3"), .. model.Guidance is null ? [] : names.Select(name => $"{name}_guidance")];
+        LossNames = [.. names, .. names.Select(name => $"{name}_n3"), .. model.Guidance is null ? [] : names.Select(name => $"{name}_guidance"), .. fused?.LossNames ?? []];
     }
 
     /// <inheritdoc/>
-    public override string Name => _refit ? RefitName : StageName;
+    public override string Name => _fused is not null ? RefitName : StageName;
 
     /// <inheritdoc/>
     public override int Epochs => _stage.Epochs;
@@ -58,7 +59,7 @@ internal sealed class UnimodalStage : Stage
     public override nn.Module Module => _model;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<ParameterOptimizer> Optimizers => [_optimizer];
+    public override IReadOnlyList<ParameterOptimizer> Optimizers => _fused is null ? [_optimizer] : [_optimizer, _fused.Optimizer];
 
     /// <inheritdoc/>
     public override string Unit => "triples";
@@ -68,7 +69,7 @@ internal sealed class UnimodalStage : Stage
 
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, string Prefix)> Choices =>
-        _refit ? [(MultimodalScorer.FusionName, "")] : [.. _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).Select(name => (name, $"branches.{name}."))];
+        _fused is not null ? [(MultimodalScorer.FusionName, "")] : [.. _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).Select(name => (name, $"branches.{name}."))];
 
     /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
@@ -88,7 +89,7 @@ internal sealed class UnimodalStage : Stage
         var losses = outputs.Select(output => OneVsAllLoss.PerQuery(output.Logits, batch, _config.Training.LabelSmoothing)).ToArray(); // [queries] each
         var (tasks, norms, guides) = (new Tensor[branches.Count], new Tensor[branches.Count], new Tensor[branches.Count]);
         var total = zeros([], device: _device);
-        var strength = _config.Guidance.Weight * (_refit ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
+        var strength = _config.Guidance.Weight * (_fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
         for (var m = 0; m < branches.Count; m++)
         {
             tasks[m] = losses[m].sum() / batch.TotalWeight;
@@ -106,10 +107,23 @@ internal sealed class UnimodalStage : Stage
         _model.Guidance?.Observe(losses, batch);
         total.backward();
         _optimizer.Step(_stage.LearningRate);
-        return stack(_model.Guidance is null ? [.. tasks, .. norms] : [.. tasks, .. norms, .. guides]).detach();
+        IEnumerable<Tensor> terms = _model.Guidance is null ? [.. tasks, .. norms] : [.. tasks, .. norms, .. guides];
+        return stack([.. terms, .. Follow(epoch, step, batch, candidates, outputs)]).detach();
+    }
+
+    // The maps into the fused space would go stale while the branches move.
+    private Tensor[] Follow(int epoch, int step, QueryBatch batch, Tensor[] candidates, BranchOutput[] outputs)
+    {
+        if (_fused is null)
+        {
+            return [];
+        }
+
+        var random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
+        return _fused.Step(batch, _batches.QueriesOf(step), Array.ConvertAll(candidates, x => x.detach()), Array.ConvertAll(outputs, output => output.Detach()), random);
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, Metrics Metrics)> Validate(Action<int, int> progress, CancellationToken cancellation) =>
-        _validator.Run(_model, untrainedFusion: !_refit, progress, cancellation);
+        _validator.Run(_model, untrainedFusion: _fused is null, progress, cancellation);
 }

@@ -57,10 +57,13 @@ public sealed class TrainerTests
         foreach (var line in events.Where(line => line.GetProperty("event").GetString() == "epoch"))
         {
             var stage = line.GetProperty("stage").GetString()!;
+            string[] branches = ["structure", "text", "image", "structure_n3", "text_n3", "image_n3", "structure_guidance", "text_guidance", "image_guidance"];
+            string[] fused = ["fused", "contrast_modalities", "contrast_queries"];
             string[] expected = stage switch
             {
-                "unimodal" or "refit" => ["structure", "text", "image", "structure_n3", "text_n3", "image_n3", "structure_guidance", "text_guidance", "image_guidance"],
-                "fusion" => ["fused", "contrast_modalities", "contrast_queries", "held_out"],
+                "unimodal" => branches,
+                "refit" => [.. branches, .. fused],
+                "fusion" => [.. fused, "held_out"],
                 _ => ["contrast"],
             };
             CollectionAssert.AreEquivalent(expected, line.GetProperty("losses").EnumerateObject().Select(loss => loss.Name).ToArray(), stage);
