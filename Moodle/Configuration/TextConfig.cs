@@ -10,7 +10,7 @@ public sealed record TextConfig : BranchConfig
     public TextEncoderConfig Encoder { get; init; } = new();
 
     /// <summary>How the encoder is trained in the encode stage.</summary>
-    public EncoderTrainingConfig Pretrain { get; init; } = new();
+    public TextTrainingConfig Pretrain { get; init; } = new();
 }
 
 /// <summary>An entity's document: always its name, then what is asked for.</summary>
@@ -19,12 +19,12 @@ public sealed record DocumentConfig
     /// <summary>Whether the description belongs to the document.</summary>
     public bool Description { get; init; } = true;
 
-    /// <summary>Whether the entity's training triples in words belong to it. Never validation or test triples.</summary>
+    /// <summary>Whether the entity's training triples in words belong to it, the first of each relation before the second. Never validation or test triples.</summary>
     public bool Triples { get; init; }
 
     /// <summary>The limit of a document's tokens; the rest is cut.</summary>
     [Between(4, 32768)]
-    public int MaxTokens { get; init; } = 96;
+    public int MaxTokens { get; init; } = 2048;
 
     /// <summary>Size of the word-piece vocabulary that is learned from the documents.</summary>
     [AtLeast(300)]
@@ -69,7 +69,7 @@ public sealed record TextEncoderConfig : IChecked
 }
 
 /// <summary>Training of an encoder in the encode stage, as a bi-encoder with in-batch negatives.</summary>
-public sealed record EncoderTrainingConfig
+public record EncoderTrainingConfig
 {
     /// <summary>Passes over the entities; 0 leaves the encoder as it was initialised.</summary>
     [AtLeast(0)]
@@ -90,4 +90,12 @@ public sealed record EncoderTrainingConfig
     /// <summary>Initial temperature of the in-batch softmax; learned from there.</summary>
     [Between(0.005, 1)]
     public double Temperature { get; init; } = 0.05;
+}
+
+/// <summary>Training of the text encoder.</summary>
+public sealed record TextTrainingConfig : EncoderTrainingConfig
+{
+    /// <summary>Tokens in a batch, by which long documents make batches smaller: bounds memory.</summary>
+    [AtLeast(64)]
+    public int MaxBatchTokens { get; init; } = 65536;
 }

@@ -51,10 +51,12 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     public Tensor Encode(ReadOnlySpan<int> entities)
     {
         using var scope = NewDisposeScope();
+        // In training the batch's entities are asked for each other.
+        var asked = training ? new HashSet<int>(entities.ToArray()) : null;
         var documents = new int[entities.Length][];
         for (var i = 0; i < documents.Length; i++)
         {
-            documents[i] = _documents[entities[i]].ToArray();
+            documents[i] = asked is null ? _documents[entities[i]].ToArray() : _documents.Without(entities[i], asked);
         }
 
         if (training && _tokenDropout > 0)

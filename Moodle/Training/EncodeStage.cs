@@ -33,7 +33,8 @@ internal sealed class EncodeStage<TEncoder> : Stage
         (_config, _entityCount, Name) = (config, graph.Entities.Count, $"encode {MultimodalModel.NameOf(modality)}");
         _model = new BiEncoder<TEncoder>(encoder, graph.Entities.Count, graph.Relations.Count, config.Temperature);
         _model.to(device);
-        _batches = new EncoderBatches(encoder, queries, graph.Entities.Count, config.BatchSize);
+        _batches = new EncoderBatches(
+            encoder, queries, graph.Entities.Count, config.BatchSize, config is TextTrainingConfig text ? text.MaxBatchTokens : long.MaxValue);
         _optimizer = new FusedAdamW(_model.named_parameters(), config.WeightDecay);
     }
 

@@ -16,15 +16,17 @@ internal sealed class EncoderBatches
     private readonly int[] _firstQuery;
     private readonly int[] _askers;
     private readonly int _batchSize;
+    private readonly long _largestCost;
 
     /// <summary>Prepares batches.</summary>
     /// <param name="encoder">Tells which entities have the modality.</param>
     /// <param name="queries">Training queries, ordered by entity.</param>
     /// <param name="entityCount">|E|.</param>
     /// <param name="batchSize">Entities in a batch.</param>
-    public EncoderBatches(IEntityEncoder encoder, TrainingQueries queries, int entityCount, int batchSize)
+    /// <param name="largestCost">What the entities of a batch may cost together, unless one entity and its neighbours cost more.</param>
+    public EncoderBatches(IEntityEncoder encoder, TrainingQueries queries, int entityCount, int batchSize, long largestCost = long.MaxValue)
     {
-        (_encoder, _queries, _batchSize) = (encoder, queries, batchSize);
+        (_encoder, _queries, _batchSize, _largestCost) = (encoder, queries, batchSize, largestCost);
         _firstQuery = new int[entityCount + 1];
         foreach (var entity in queries.Entities)
         {
@@ -49,20 +51,37 @@ internal sealed class EncoderBatches
     {
         var order = _askers.ToArray();
         random.Shuffle<int>(order);
-        foreach (var seeds in order.Chunk(SeedsPerBatch))
+        var members = new SortedSet<int>();
+        var (seeds, cost) = (0, 0L);
+        foreach (var seed in order)
         {
-            var members = new SortedSet<int>(seeds);
-            foreach (var seed in seeds)
+            int[] joining = [seed, .. Neighbours(seed, random)];
+            var added = joining.Distinct().Where(entity => !members.Contains(entity) && _encoder.Has(entity)).Sum(entity => (long)_encoder.Cost(entity));
+            if (seeds == SeedsPerBatch || (seeds > 0 && cost + added > _largestCost))
             {
-                for (var i = 0; i < NeighboursOfEach; i++)
-                {
-                    var query = _firstQuery[seed] + random.NextInt(_firstQuery[seed + 1] - _firstQuery[seed]);
-                    var answers = _queries.Answers(query);
-                    members.Add(answers[random.NextInt(answers.Length)]);
-                }
+                yield return Facts(members);
+                members.Clear();
+                (seeds, cost) = (0, 0);
+                added = joining.Distinct().Where(_encoder.Has).Sum(entity => (long)_encoder.Cost(entity));
             }
 
+            members.UnionWith(joining);
+            (seeds, cost) = (seeds + 1, cost + added);
+        }
+
+        if (seeds > 0)
+        {
             yield return Facts(members);
+        }
+    }
+
+    private IEnumerable<int> Neighbours(int seed, SplitMix64 random)
+    {
+        for (var i = 0; i < NeighboursOfEach; i++)
+        {
+            var query = _firstQuery[seed] + random.NextInt(_firstQuery[seed + 1] - _firstQuery[seed]);
+            var answers = _queries.Answers(query);
+            yield return answers[random.NextInt(answers.Length)];
         }
     }
 

@@ -17,7 +17,7 @@ internal sealed class FeatureBuilder(
     RunFolder run, MoodleConfig config, KnowledgeGraph graph, ImmutableArray<Triple> triples, Device device, ITrainingMonitor monitor, CancellationToken cancellation)
 {
     // Raised when the code changes what features come out of the same inputs.
-    private const string Version = "2";
+    private const string Version = "3";
 
     /// <summary>Features of every modality but structure.</summary>
     /// <param name="runner">The loop around stages.</param>
@@ -54,11 +54,13 @@ internal sealed class FeatureBuilder(
 
     private EntityFeatures Text(StageRunner runner, ref TrainingState state)
     {
-        var documents = Documents.Write(graph, config.Text.Document);
+        var documents = Documents.Write(graph, triples, config.Text.Document);
         var key = KeyOf(config.Text.Document, config.Text.Encoder, config.Text.Pretrain, string.Join('\n', documents));
         return Build(Modality.Text, key, config.Text.Pretrain, runner, ref state, () =>
         {
-            var pieces = WordPieceTrainer.Learn(documents, config.Text.Document.VocabularySize);
+            // Facts repeat names and the few relations; each is heard once.
+            var words = documents.Select(document => document.Text).Concat(config.Text.Document.Triples ? graph.RelationNames : []);
+            var pieces = WordPieceTrainer.Learn(words, config.Text.Document.VocabularySize);
             var tokenized = new TokenizedDocuments(documents, new WordPieceTokenizer(pieces), config.Text.Document.MaxTokens);
             var lengths = Enumerable.Range(0, tokenized.Count).Select(entity => tokenized[entity].Length).Order().ToArray();
             monitor.Message($"text: {pieces.Length:N0} word pieces; documents of {lengths[lengths.Length / 2]} tokens (median), {lengths[^1]} (longest)");

@@ -16,14 +16,14 @@ public sealed class DocumentsTests
     [DataRow(false, true, "Paris . capital of France")]
     [DataRow(true, true, "Paris . A city. . capital of France")]
     public void ADocument_HoldsWhatIsAskedFor(bool description, bool triples, string expected) =>
-        Assert.AreEqual(expected, Documents.Write(Graph(), new DocumentConfig { Description = description, Triples = triples })[0]);
+        Assert.AreEqual(expected, Write(Graph(), new DocumentConfig { Description = description, Triples = triples })[0]);
 
     [TestMethod]
     public void Facts_AreToldFromBothEnds_InTheOrderOfTheirNumbers_Once()
     {
-        var documents = Documents.Write(Graph(), Everything);
-        Assert.AreEqual("France . Paris capital of . borders Italy . Italy borders", documents[1]);
-        Assert.AreEqual("Italy . A country. . France borders . borders France", documents[2]);
+        var documents = Write(Graph(), Everything);
+        Assert.AreEqual("France . borders Italy . Paris capital of . Italy borders", documents[1]);
+        Assert.AreEqual("Italy . A country. . borders France . France borders", documents[2]);
         Assert.AreEqual("Atlantis", documents[3], "an entity without facts");
     }
 
@@ -31,15 +31,59 @@ public sealed class DocumentsTests
     public void TheOrderOfLinesInAFile_ChangesNothing()
     {
         var graph = Graph();
-        CollectionAssert.AreEqual(Documents.Write(graph, Everything), Documents.Write(With(graph, [.. graph.Train.Reverse()], graph.Validation, graph.Test), Everything));
+        CollectionAssert.AreEqual(Write(graph, Everything), Write(With(graph, [.. graph.Train.Reverse()], graph.Validation, graph.Test), Everything));
     }
 
     [TestMethod]
     public void ValidationAndTestFacts_NeverAppear()
     {
         var graph = Graph();
-        Assert.IsFalse(Documents.Write(graph, Everything).Any(document => document.Contains("hides", StringComparison.Ordinal)));
-        CollectionAssert.AreEqual(Documents.Write(graph, Everything), Documents.Write(With(graph, graph.Train, [], []), Everything));
+        Assert.IsFalse(Write(graph, Everything).Any(document => document.Contains("hides", StringComparison.Ordinal)));
+        CollectionAssert.AreEqual(Write(graph, Everything), Write(With(graph, graph.Train, [], []), Everything));
+    }
+
+    [TestMethod]
+    public void EveryRelation_IsToldOnce_BeforeAnyIsToldTwice()
+    {
+        var graph = With(null, [new(1, 0, 0), new(1, 0, 2), new(1, 0, 3), new(1, 1, 2), new(0, 1, 1)], [], []);
+        Assert.AreEqual("France . capital of Paris . borders Italy . Paris borders . capital of Italy . capital of Atlantis", Write(graph, new DocumentConfig { Description = false, Triples = true })[1]);
+    }
+
+    [TestMethod]
+    public void OnlyTheGivenTriples_AreTold()
+    {
+        var graph = Graph();
+        Assert.AreEqual("Paris . A city.", Documents.Write(graph, [.. graph.Train.Where(triple => triple.Head != 0)], Everything)[0].ToString(), "held-out triples stay out of sight");
+    }
+
+    [TestMethod]
+    public void AFactThatIsAskedFor_IsLeftOut_AndNothingElse()
+    {
+        var tokenizer = new WordPieceTokenizer(WordPieceTrainer.Learn(["paris . a city france borders italy capital of"], 300));
+        EntityDocument document = new("France", [new(0, "Paris capital of"), new(2, "borders Italy"), new(2, "Italy borders"), new(3, "of Atlantis")]);
+        var documents = new TokenizedDocuments([document], tokenizer, 1000);
+        int[] Tokens(params string[] parts) => tokenizer.Encode(string.Join(EntityDocument.Separator, parts), 1000);
+        CollectionAssert.AreEqual(Tokens("France", "Paris capital of", "of Atlantis"), documents.Without(0, new HashSet<int> { 2 }));
+        CollectionAssert.AreEqual(Tokens("France", "borders Italy", "Italy borders"), documents.Without(0, new HashSet<int> { 0, 3 }));
+        CollectionAssert.AreEqual(Tokens("France"), documents.Without(0, new HashSet<int> { 0, 2, 3 }));
+        CollectionAssert.AreEqual(Tokens("France", "Paris capital of", "borders Italy", "Italy borders", "of Atlantis"), documents.Without(0, new HashSet<int> { 7 }));
+        CollectionAssert.AreEqual(documents[0].ToArray(), documents.Without(0, new HashSet<int>()));
+    }
+
+    [TestMethod]
+    public void ADocumentOfFactsAlone_IsNeverEmpty()
+    {
+        var tokenizer = new WordPieceTokenizer(WordPieceTrainer.Learn(["borders italy ."], 300));
+        var documents = new TokenizedDocuments([new EntityDocument("", [new(2, "borders Italy")])], tokenizer, 1000);
+        Assert.HasCount(1, documents.Without(0, new HashSet<int> { 2 }));
+    }
+
+    [TestMethod]
+    public void AFactThatWouldCrossTheLimit_IsNotCutInTwo()
+    {
+        var tokenizer = new WordPieceTokenizer(WordPieceTrainer.Learn(["red green blue . red green blue ."], 300));
+        var documents = new TokenizedDocuments([new EntityDocument("red", [new(1, "green"), new(2, "blue blue")])], tokenizer, 5);
+        CollectionAssert.AreEqual(tokenizer.Encode("red . green", 10), documents[0].ToArray());
     }
 
     [TestMethod]
@@ -47,7 +91,7 @@ public sealed class DocumentsTests
     {
         var tokenizer = new WordPieceTokenizer(WordPieceTrainer.Learn(["red green blue red green blue"], 300));
         ImmutableArray<string> texts = ["red green", "", "red green blue red", "  ", "blue red green blue red green"];
-        var documents = new TokenizedDocuments(texts, tokenizer, 3);
+        var documents = new TokenizedDocuments([.. texts.Select(text => new EntityDocument(text, []))], tokenizer, 3);
         Assert.AreEqual((5, tokenizer.Count), (documents.Count, documents.VocabularySize));
         for (var i = 0; i < texts.Length; i++)
         {
@@ -56,6 +100,8 @@ public sealed class DocumentsTests
 
         CollectionAssert.AreEqual(new[] { 2, 0, 3, 0, 3 }, Enumerable.Range(0, 5).Select(i => documents[i].Length).ToArray());
     }
+
+    private static string[] Write(KnowledgeGraph graph, DocumentConfig config) => [.. Documents.Write(graph, graph.Train, config).Select(document => document.ToString())];
 
     private static KnowledgeGraph Graph() => With(
         null,

@@ -22,6 +22,7 @@ public sealed partial class ConfigKeysTests
     {
         ["modalities"] = "structure,image",
         ["text.document.max_tokens"] = "6",
+        ["text.pretrain.max_batch_tokens"] = "100",
         ["text.encoder.hidden_size"] = "32",
         ["text.encoder.heads"] = "4",
         ["image.encoder.kind"] = "cnn",

@@ -62,6 +62,17 @@ public sealed class EncoderBatchesTests
     }
 
     [TestMethod]
+    public void Batches_EndAtTheLargestCost_AndLoseNoSeed()
+    {
+        // Entity e costs e + 1, and its only neighbour is not encoded.
+        var facts = Enumerable.Range(0, 20).Select(i => new Triple(2 * i, 0, (2 * i) + 1));
+        var batches = new EncoderBatches(new EveryOther(), TrainingQueries.Build(Entities, 1, [.. facts]), Entities, 1000, largestCost: 60).Epoch(new SplitMix64(1)).ToArray();
+        Assert.IsTrue(batches.All(batch => batch.Encoded.Sum(entity => entity + 1) <= 60));
+        CollectionAssert.AreEqual(Enumerable.Range(0, 20).Select(i => 2 * i).ToArray(), batches.SelectMany(batch => batch.Encoded).Order().ToArray());
+        Assert.HasCount(20, new EncoderBatches(new EveryOther(), TrainingQueries.Build(Entities, 1, [.. facts]), Entities, 1000, largestCost: 1).Epoch(new SplitMix64(1)));
+    }
+
+    [TestMethod]
     public void TheSameGenerator_GivesTheSameBatches()
     {
         var batches = new EncoderBatches(new EveryOther(), s_queries, Entities, 24);
@@ -78,7 +89,7 @@ public sealed class EncoderBatchesTests
 
         public bool Has(int entity) => entity % 2 == 0;
 
-        public int Cost(int entity) => 1;
+        public int Cost(int entity) => entity + 1;
 
         public Tensor Encode(ReadOnlySpan<int> entities) => throw new NotSupportedException();
     }
