@@ -32,10 +32,10 @@ public sealed record AnchorAttentionOptions
     public int Step { get; init; } = 4;
 
     /// <summary>Keys at the start of a sequence that every row attends to; from 0.</summary>
-    public int Init { get; init; } = 128;
+    public int Init { get; init; } = 64;
 
     /// <summary>Keys before and after a group that its rows attend to; from 0.</summary>
-    public int Local { get; init; } = 128;
+    public int Local { get; init; } = 64;
 
     /// <summary>
     /// How far, in nats, a block's mean logit for a key may lie below its mean anchor for the key to be taken. Infinity takes every key.

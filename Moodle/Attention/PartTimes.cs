@@ -42,7 +42,10 @@ internal sealed class PartTimes(Device device)
         return lap;
     }
 
-    private void Wait()
+    private void Wait() => WaitFor(device);
+
+    /// <summary>Waits until a device has done what it was asked for.</summary>
+    public static void WaitFor(Device device)
     {
         if (device.type == DeviceType.CUDA)
         {
