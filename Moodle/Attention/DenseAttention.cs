@@ -6,7 +6,8 @@ namespace Moodle.Attention;
 /// Exact attention by libtorch's scaled_dot_product_attention. Sequences of the same length that stand next to each other run as
 /// one batch, so packing sorted by length never pads.
 /// </summary>
-public sealed class DenseAttention : IPackedAttention
+/// <param name="causal">Whether a token attends to itself and earlier ones only.</param>
+public sealed class DenseAttention(bool causal = false) : IPackedAttention
 {
     /// <inheritdoc/>
     public Tensor Attend(Tensor query, Tensor key, Tensor value, PackedSequences sequences)
@@ -28,7 +29,7 @@ public sealed class DenseAttention : IPackedAttention
         {
             var (count, length) = runs[i];
             Tensor Batch(Tensor part) => part.view(count, length, heads, size).transpose(1, 2); // [count, heads, length, d]
-            outputs[i] = nn.functional.scaled_dot_product_attention(Batch(queries[i]), Batch(keys[i]), Batch(values[i]))
+            outputs[i] = nn.functional.scaled_dot_product_attention(Batch(queries[i]), Batch(keys[i]), Batch(values[i]), is_casual: causal)
                 .transpose(1, 2).reshape(rows[i], heads, size); // [count * length, heads, d]
         }
 

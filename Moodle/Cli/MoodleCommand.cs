@@ -23,6 +23,7 @@ internal static class MoodleCommand
             EvaluateCommand.Create(),
             PredictCommand.Create(),
             DataCommand.Create(),
+            BenchCommand.Create(),
             DoctorCommand.Create(),
         };
         // An entity may be called '@something': no response files.

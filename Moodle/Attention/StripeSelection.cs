@@ -1,0 +1,120 @@
+using static TorchSharp.torch;
+
+namespace Moodle.Attention;
+
+/// <summary>
+/// Which candidates are taken: key j by group G if for a block b of G the mean anchor minus the mean query's logit for j is at most θ. A score that
+/// is not a number takes the key, and so does a key or value that is not finite: then such inputs show as they do in dense attention.
+/// </summary>
+internal sealed class StripeSelection
+{
+    // Scores are computed for as many groups at once as fit: few large products, and memory linear in n.
+    private const long MostScores = 1 << 22;
+    private readonly AnchorAttentionOptions _options;
+    private readonly Tensor _queries;
+    private readonly Tensor _keys;
+    private readonly Tensor _notFinite;
+
+    /// <summary>Prepares the choice for a sequence.</summary>
+    /// <param name="q">[heads, n, d].</param>
+    /// <param name="k">[heads, n, d].</param>
+    /// <param name="v">[heads, n, d].</param>
+    /// <param name="options">Options.</param>
+    public StripeSelection(Tensor q, Tensor k, Tensor v, AnchorAttentionOptions options)
+    {
+        _options = options;
+        // bfloat16 would round a logit of 20 to a sixteenth.
+        var type = PartialAttention.SumType(q.dtype);
+        (_queries, _keys) = (q.to(type) * (1 / Math.Sqrt(q.shape[2])), k.to(type));
+        _notFinite = (_keys.sum(2) + v.sum(2, type: type)).isfinite().logical_not(); // [heads, n]
+    }
+
+    /// <summary>The largest logit of every row of a group over its anchor region, [heads, rows].</summary>
+    public Tensor Anchors(AnchorGroup group)
+    {
+        var rows = _queries.narrow(1, group.Start, group.Rows);
+        var heads = (int)_queries.shape[0];
+        var maxima = new Tensor[heads];
+        for (var h = 0; h < heads; h++)
+        {
+            // Head by head: the logits of one stay in the cache.
+            using var scope = NewDisposeScope();
+            var q = rows[h];
+            Tensor Logits(int start, int end) => q.matmul(_keys[h].narrow(0, start, end - start).t()); // [rows, keys]
+            var local = Logits(group.LocalStart, group.LocalEnd);
+            if (_options.Causal)
+            {
+                local.narrow(1, group.Start - group.LocalStart, group.Rows).masked_fill_(PartialAttention.Later(group.Rows, local.device), double.NegativeInfinity);
+            }
+
+            var maximum = local.amax([1]);
+            if (group.InitEnd > 0)
+            {
+                maximum = maximum.maximum(Logits(0, group.InitEnd).amax([1]));
+            }
+
+            maxima[h] = maximum.MoveToOuterDisposeScope();
+        }
+
+        return stack(maxima);
+    }
+
+    /// <summary>Chooses the stripes of some groups that follow each other.</summary>
+    /// <param name="groups">The groups.</param>
+    /// <param name="anchors">The anchors of all their rows, [heads, rows].</param>
+    public StripeLists Select(ReadOnlySpan<AnchorGroup> groups, Tensor anchors)
+    {
+        var (heads, n) = (_keys.shape[0], _keys.shape[1]);
+        var atOnce = (int)Math.Max(1, MostScores / (heads * _options.Step * n));
+        var lists = new List<Tensor>();
+        var counts = new List<Tensor>();
+        for (var first = 0; first < groups.Length; first += atOnce)
+        {
+            using var scope = NewDisposeScope();
+            var chunk = groups[first..Math.Min(groups.Length, first + atOnce)];
+            var (start, rows) = (chunk[0].Start, chunk[^1].End - chunk[0].Start);
+            var meanAnchors = BlockMeans(anchors.narrow(1, start - groups[0].Start, rows).unsqueeze(2)); // [heads, blocks, 1]
+            var meanQueries = BlockMeans(_queries.narrow(1, start, rows)); // [heads, blocks, d]
+            var lead = meanQueries.bmm(_keys.transpose(1, 2)).sub_(meanAnchors); // [heads, blocks, n]: logit over anchor
+            foreach (var group in chunk)
+            {
+                var blocks = (group.Rows + _options.Block - 1) / _options.Block;
+                var taken = lead.narrow(1, (group.Start - start) / _options.Block, blocks).amax([1]).lt(-_options.Theta).logical_not_(); // [heads, n]
+                taken.logical_or_(_notFinite);
+                taken.narrow(1, 0, group.InitEnd).zero_();
+                taken.narrow(1, group.LocalStart, group.LocalEnd - group.LocalStart).zero_();
+                taken.narrow(1, group.CandidateEnd, n - group.CandidateEnd).zero_();
+                lists.Add(taken.nonzero().select(1, 1).contiguous().MoveToOuterDisposeScope());
+                counts.Add(taken.sum(1).MoveToOuterDisposeScope());
+            }
+        }
+
+        using var all = cat(counts).cpu();
+        var offsets = new long[all.NumberOfElements + 1];
+        var numbers = all.data<long>();
+        for (var i = 0; i < offsets.Length - 1; i++)
+        {
+            offsets[i + 1] = offsets[i] + numbers[i];
+        }
+
+        return new StripeLists(cat(lists), offsets);
+    }
+
+    // [heads, rows, size] to [heads, blocks, size]; the last block may be shorter.
+    private Tensor BlockMeans(Tensor x)
+    {
+        var full = x.shape[1] / _options.Block * _options.Block;
+        var means = new List<Tensor>();
+        if (full > 0)
+        {
+            means.Add(x.narrow(1, 0, full).reshape(x.shape[0], full / _options.Block, _options.Block, x.shape[2]).mean([2]));
+        }
+
+        if (full < x.shape[1])
+        {
+            means.Add(x.narrow(1, full, x.shape[1] - full).mean([1], keepdim: true));
+        }
+
+        return means.Count == 1 ? means[0] : cat(means, 1);
+    }
+}
