@@ -130,9 +130,9 @@ public sealed class AnchorAttention : IPackedAttention
     }
 
     /// <summary>Whether a sequence of this length takes the dense path whatever is in it.</summary>
-    public bool IsDense(long length) => Options.Implementation != AttentionImplementation.Reference
+    public bool IsDense(long length) => length <= Options.DenseUpTo || (Options.Implementation != AttentionImplementation.Reference
         && ((Options.Implementation == AttentionImplementation.Auto && length < AutoChoice.ShortestSparse)
-            || AnchorGroup.Of((int)length, Options).All(group => group.Candidates == 0));
+            || AnchorGroup.Of((int)length, Options).All(group => group.Candidates == 0)));
 
     // [heads, n, d].
     private bool IsSparse(Tensor q, Tensor k, Tensor v) =>

@@ -42,6 +42,9 @@ public sealed record AnchorAttentionOptions
     /// </summary>
     public double Theta { get; init; } = 12;
 
+    /// <summary>Sequences of at most so many tokens are dense, whoever computes.</summary>
+    public int DenseUpTo { get; init; }
+
     /// <summary>Whether a row attends to its own and earlier positions only.</summary>
     public bool Causal { get; init; }
 
@@ -56,6 +59,7 @@ public sealed record AnchorAttentionOptions
         AtLeast(1, Step, "step");
         AtLeast(0, Init, "init");
         AtLeast(0, Local, "local");
+        AtLeast(0, DenseUpTo, "dense up to");
         if (double.IsNaN(Theta))
         {
             throw new InputException("anchor attention: theta is not a number; expected nats, such as 12, or infinity to take every key");

@@ -58,9 +58,17 @@ public sealed record TextEncoderConfig : IChecked
     [Between(0, 0.9)]
     public double TokenDropout { get; init; } = 0.2;
 
+    /// <summary>Attention over a document's tokens.</summary>
+    public TextAttentionConfig Attention { get; init; } = new();
+
     /// <inheritdoc/>
     public IEnumerable<(string Key, string Problem)> Check()
     {
+        foreach (var layer in Attention.Layers.Where(layer => layer < 0 || layer >= Layers))
+        {
+            yield return ("attention.layers", $"there is no layer {layer}; expected numbers from 0 to {Layers - 1}");
+        }
+
         if (HiddenSize % Heads != 0 || HiddenSize / Heads % 2 != 0)
         {
             yield return ("hidden_size", $"{HiddenSize} cannot be divided among {Heads} heads into even sizes; use a multiple of {2 * Heads}");

@@ -23,15 +23,19 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     private readonly Linear weight;
 
     /// <summary>Creates an encoder with random weights from torch's generator.</summary>
-    public TextEncoder(TextEncoderConfig config, TokenizedDocuments documents, IPackedAttention attention) : base(nameof(TextEncoder))
+    /// <param name="config">Sizes.</param>
+    /// <param name="documents">The documents that it encodes.</param>
+    /// <param name="attention">The attention of each layer, such as <see cref="LayerAttention"/> chooses.</param>
+    public TextEncoder(TextEncoderConfig config, TokenizedDocuments documents, Func<int, IPackedAttention> attention) : base(nameof(TextEncoder))
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(documents);
+        ArgumentNullException.ThrowIfNull(attention);
         (_documents, FeatureSize, _headSize, _tokenDropout) = (documents, config.HiddenSize, config.HiddenSize / config.Heads, config.TokenDropout);
         // Small, so that AdamW's steps of one size turn a word's vector soon.
         tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize).mul_(0.05));
-        layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(_ =>
-            new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention)).ToArray());
+        layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(layer =>
+            new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention(layer))).ToArray());
         norm = nn.LayerNorm(config.HiddenSize);
         weight = nn.Linear(config.HiddenSize, 1, hasBias: false);
         nn.init.zeros_(weight.weight!);

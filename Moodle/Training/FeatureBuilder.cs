@@ -65,7 +65,7 @@ internal sealed class FeatureBuilder(
             var lengths = Enumerable.Range(0, tokenized.Count).Select(entity => tokenized[entity].Length).Order().ToArray();
             monitor.Message($"text: {pieces.Length:N0} word pieces; documents of {lengths[lengths.Length / 2]} tokens (median), {lengths[^1]} (longest)");
             AtomicFile.WriteText(Path.Combine(RunFolder.FeaturesOf(run.Path), "word_pieces.json"), JsonSerializer.Serialize(pieces));
-            return new TextEncoder(config.Text.Encoder, tokenized, new DenseAttention());
+            return new TextEncoder(config.Text.Encoder, tokenized, LayerAttention.Of(config.Text.Encoder.Attention));
         });
     }
 
@@ -144,7 +144,7 @@ internal sealed class FeatureBuilder(
 
     private string KeyOf(params object[] options) => FeatureStore.KeyOf(
     [
-        Version, $"{config.Seed} {device}", .. options.Select(option => option.ToString()!),
+        Version, $"{config.Seed} {device}", .. options.Select(option => JsonSerializer.Serialize<object>(option)),
         string.Join('\n', graph.Entities.Labels), string.Join('\n', triples),
     ]);
 }

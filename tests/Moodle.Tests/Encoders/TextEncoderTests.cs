@@ -87,7 +87,7 @@ public sealed class TextEncoderTests
         manual_seed(3);
         // The vocabulary is that of the texts above even where others are encoded.
         var tokenizer = new WordPieceTokenizer([.. WordPieceTrainer.Special, "red", "green", "blue"]);
-        var encoder = new TextEncoder(Config, new TokenizedDocuments([.. (texts ?? Texts).Select(text => new EntityDocument(text, []))], tokenizer, Limit), new DenseAttention());
+        var encoder = new TextEncoder(Config, new TokenizedDocuments([.. (texts ?? Texts).Select(text => new EntityDocument(text, []))], tokenizer, Limit), _ => new DenseAttention());
         encoder.eval();
         return encoder;
     }
