@@ -129,6 +129,9 @@ public sealed class AnchorAttention : IPackedAttention
         return measurement.Result();
     }
 
+    /// <summary>Whether heads may be of this size.</summary>
+    public static bool Takes(long headSize) => headSize % 8 == 0 && headSize is > 0 and <= 128;
+
     /// <summary>Whether a sequence of this length takes the dense path whatever is in it.</summary>
     public bool IsDense(long length) => length <= Options.DenseUpTo || (Options.Implementation != AttentionImplementation.Reference
         && ((Options.Implementation == AttentionImplementation.Auto && length < AutoChoice.ShortestSparse)
@@ -198,7 +201,7 @@ public sealed class AnchorAttention : IPackedAttention
             }
         }
 
-        if (query.shape[^1] % 8 != 0 || query.shape[^1] > 128)
+        if (!Takes(query.shape[^1]))
         {
             throw new ArgumentException($"heads of size {query.shape[^1]}; expected a multiple of 8 up to 128", nameof(query));
         }

@@ -61,15 +61,22 @@ public sealed record TextEncoderConfig : IChecked
     /// <summary>Attention over a document's tokens.</summary>
     public TextAttentionConfig Attention { get; init; } = new();
 
+    internal int HeadSize => HiddenSize / Heads;
+
     /// <inheritdoc/>
     public IEnumerable<(string Key, string Problem)> Check()
     {
+        if (Attention.Kind is TextAttention.Cpu or TextAttention.Reference && (HeadSize % 8 != 0 || HeadSize > 128))
+        {
+            yield return ("attention.kind", $"AnchorAttention needs heads whose size is a multiple of 8 up to 128, not {HiddenSize} / {Heads}; change hidden_size or heads, or take kind dense");
+        }
+
         foreach (var layer in Attention.Layers.Where(layer => layer < 0 || layer >= Layers))
         {
             yield return ("attention.layers", $"there is no layer {layer}; expected numbers from 0 to {Layers - 1}");
         }
 
-        if (HiddenSize % Heads != 0 || HiddenSize / Heads % 2 != 0)
+        if (HiddenSize % Heads != 0 || HeadSize % 2 != 0)
         {
             yield return ("hidden_size", $"{HiddenSize} cannot be divided among {Heads} heads into even sizes; use a multiple of {2 * Heads}");
         }

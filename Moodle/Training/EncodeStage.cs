@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Moodle.Configuration;
 using Moodle.Encoders;
 using Moodle.Graphs;
@@ -90,6 +91,7 @@ internal sealed class EncodeStage<TEncoder> : Stage
         // Entities of like cost together: less time in attention, and no batch larger than it must be.
         var entities = Enumerable.Range(0, _entityCount).Where(encoder.Has).OrderBy(encoder.Cost).ToArray();
         var values = zeros(entities.Length, encoder.FeatureSize);
+        var watch = Stopwatch.StartNew();
         for (int first = 0, next; first < entities.Length; first = next)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -104,6 +106,8 @@ internal sealed class EncodeStage<TEncoder> : Stage
             monitor.Progress($"{Name}: features", next, entities.Length, Unit);
         }
 
+        var seconds = watch.Elapsed.TotalSeconds;
+        monitor.Message($"{Name}: {entities.Length:N0} {Unit} in {seconds:N1} s, {seconds * 1000 / Math.Max(1, entities.Length):N2} s per 1,000");
         return (new EntityFeatures(values, entities, _entityCount), entities);
     }
 

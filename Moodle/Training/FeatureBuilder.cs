@@ -63,9 +63,10 @@ internal sealed class FeatureBuilder(
             var pieces = WordPieceTrainer.Learn(words, config.Text.Document.VocabularySize);
             var tokenized = new TokenizedDocuments(documents, new WordPieceTokenizer(pieces), config.Text.Document.MaxTokens);
             var lengths = Enumerable.Range(0, tokenized.Count).Select(entity => tokenized[entity].Length).Order().ToArray();
-            monitor.Message($"text: {pieces.Length:N0} word pieces; documents of {lengths[lengths.Length / 2]} tokens (median), {lengths[^1]} (longest)");
+            monitor.Message($"text: {pieces.Length:N0} word pieces; documents of {lengths.Average():N0} tokens on average, {lengths[lengths.Length / 2]:N0} (median), "
+                + $"{lengths[lengths.Length * 9 / 10]:N0} (90 % are shorter), {lengths[lengths.Length * 99 / 100]:N0} (99 %), {lengths[^1]:N0} (longest)");
             AtomicFile.WriteText(Path.Combine(RunFolder.FeaturesOf(run.Path), "word_pieces.json"), JsonSerializer.Serialize(pieces));
-            return new TextEncoder(config.Text.Encoder, tokenized, LayerAttention.Of(config.Text.Encoder.Attention));
+            return new TextEncoder(config.Text.Encoder, tokenized, LayerAttention.Of(config.Text.Encoder.Attention, config.Text.Encoder.HeadSize));
         });
     }
 

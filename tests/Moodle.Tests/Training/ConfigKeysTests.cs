@@ -14,6 +14,8 @@ public sealed partial class ConfigKeysTests
     [
         "data.cache=true", "text.pretrain.epochs=1", "image.pretrain.epochs=1", "training.unimodal.epochs=2", "training.fusion.epochs=1", "training.batch_size=300",
         "image.encoder.kind=vit", "image.encoder.patch_size=4", "structure.dropout=0.1", "guidance.warmup_epochs=2", "guidance.exact_entities=10", "guidance.top_k=5",
+        "text.encoder.layers=2", "text.encoder.attention.kind=cpu", "text.encoder.attention.threshold=4", "text.encoder.attention.block=4", "text.encoder.attention.step=1",
+        "text.encoder.attention.init=1", "text.encoder.attention.local=1", "text.encoder.attention.theta=0.01",
         "training.clip_norm=0.01", "training.refit.epochs=1", "fusion.hold_out=0.2", "training.validation_triples=20", "evaluation.bootstrap_samples=10",
     ];
 
@@ -24,7 +26,10 @@ public sealed partial class ConfigKeysTests
         ["text.document.max_tokens"] = "6",
         ["text.pretrain.max_batch_tokens"] = "100",
         ["text.encoder.hidden_size"] = "32",
-        ["text.encoder.heads"] = "4",
+        ["text.encoder.heads"] = "1",
+        ["text.encoder.attention.kind"] = "dense",
+        ["text.encoder.attention.threshold"] = "12",
+        ["text.encoder.attention.layers"] = "0",
         ["image.encoder.kind"] = "cnn",
         ["image.encoder.size"] = "32",
         ["image.encoder.hidden_size"] = "32",
