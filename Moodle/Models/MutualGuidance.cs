@@ -23,7 +23,7 @@ public sealed class MutualGuidance : nn.Module
         RegisterComponents();
     }
 
-    private Tensor Losses => get_buffer("losses")!;
+    private Tensor Recorded => get_buffer("losses")!;
 
     /// <summary>Updates the running record with this batch's losses.</summary>
     /// <param name="losses">Per branch the cross-entropy of each query, [queries], summed over its triples.</param>
@@ -34,42 +34,44 @@ public sealed class MutualGuidance : nn.Module
         ArgumentNullException.ThrowIfNull(batch);
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var weights = zeros(Losses.shape[1], device: Losses.device).index_add(0, batch.Relations, batch.Weights, 1); // [2|R|]
+        var weights = zeros(Recorded.shape[1], device: Recorded.device).index_add(0, batch.Relations, batch.Weights, 1); // [2|R|]
         for (var m = 0; m < _branches; m++)
         {
             var mean = zeros_like(weights).index_add(0, batch.Relations, losses[m].detach(), 1) / weights.clamp_min(1);
-            var record = Losses[m];
+            var record = Recorded[m];
             var next = where(record.eq(0), mean, (record * Momentum) + (mean * (1 - Momentum)));
             record.copy_(where(weights.gt(0), next, record));
         }
     }
 
-    /// <summary>The guidance of one student, averaged over the batch's triples.</summary>
-    /// <param name="student">Index of the student among the outputs.</param>
+    /// <summary>The guidance of every student, averaged over the batch's triples.</summary>
     /// <param name="outputs">All branches' outputs.</param>
     /// <param name="batch">The queries.</param>
-    /// <returns>A scalar without λ.</returns>
-    public Tensor Loss(int student, IReadOnlyList<BranchOutput> outputs, QueryBatch batch)
+    /// <returns>A scalar for each branch as student, without λ.</returns>
+    public Tensor[] Losses(IReadOnlyList<BranchOutput> outputs, QueryBatch batch)
     {
         ArgumentNullException.ThrowIfNull(outputs);
         ArgumentNullException.ThrowIfNull(batch);
-        var terms = new List<Tensor>(outputs.Count - 1);
-        for (var teacher = 0; teacher < outputs.Count; teacher++)
+        // What a branch says as teacher, and as student, is computed once for all others.
+        Func<int, int, Tensor> divergence = outputs[0].Logits.shape[1] <= _config.ExactEntities ? Exact(outputs) : TopK(outputs);
+        var scale = _config.Temperature * _config.Temperature / batch.TotalWeight;
+        var losses = new Tensor[outputs.Count];
+        for (var student = 0; student < outputs.Count; student++)
         {
-            if (teacher == student)
+            var terms = new List<Tensor>(outputs.Count - 1);
+            for (var teacher = 0; teacher < outputs.Count; teacher++)
             {
-                continue;
+                if (teacher != student)
+                {
+                    var weight = batch.Weights * outputs[teacher].Available * outputs[student].Available * Trust(teacher, student, batch.Relations); // [queries]
+                    terms.Add((divergence(teacher, student) * weight).sum());
+                }
             }
 
-            var weight = batch.Weights * outputs[teacher].Available * outputs[student].Available * Trust(teacher, student, batch.Relations); // [queries]
-            var divergence = outputs[0].Logits.shape[1] <= _config.ExactEntities
-                ? Exact(outputs[teacher].Logits.detach(), outputs[student].Logits)
-                : TopK(outputs[teacher].Logits.detach(), outputs[student].Logits);
-            terms.Add((divergence * weight).sum());
+            losses[student] = stack(terms).sum() * scale;
         }
 
-        var scale = _config.Temperature * _config.Temperature / batch.TotalWeight;
-        return stack(terms).sum() * scale;
+        return losses;
     }
 
     /// <summary>w_{teacher→student} for each query: [queries], from 0 to 1.</summary>
@@ -80,24 +82,34 @@ public sealed class MutualGuidance : nn.Module
             return full_like(relations, 0.5, dtype: ScalarType.Float32);
         }
 
-        return (Losses[student] - Losses[teacher]).sigmoid().index_select(0, relations);
+        return (Recorded[student] - Recorded[teacher]).sigmoid().index_select(0, relations);
     }
 
-    private Tensor Exact(Tensor teacher, Tensor student)
+    private Func<int, int, Tensor> Exact(IReadOnlyList<BranchOutput> outputs)
     {
-        var (p, q) = (nn.functional.log_softmax(teacher / _config.Temperature, 1), nn.functional.log_softmax(student / _config.Temperature, 1));
-        return (p.exp() * (p - q)).sum(1); // [queries]
+        var students = outputs.Select(output => nn.functional.log_softmax(output.Logits / _config.Temperature, 1)).ToArray(); // [queries, |E|]
+        var teachers = Array.ConvertAll(students, student => student.detach());
+        var probabilities = Array.ConvertAll(teachers, teacher => teacher.exp());
+        return (teacher, student) => (probabilities[teacher] * (teachers[teacher] - students[student])).sum(1); // [queries]
     }
 
     // Over the teacher's best candidates and one lump of all others: by the data-processing inequality never above the exact
     // divergence, and 0 only where the student gives these candidates what the teacher gives them.
-    private Tensor TopK(Tensor teacher, Tensor student)
+    private Func<int, int, Tensor> TopK(IReadOnlyList<BranchOutput> outputs)
     {
-        var (t, s) = (teacher / _config.Temperature, student / _config.Temperature);
-        var (best, indices) = t.topk((int)Math.Min(_config.TopK, t.shape[1]), 1); // [queries, k]
-        var p = (best - t.logsumexp(1, keepdim: true)).exp();
-        var logQ = s.gather(1, indices) - s.logsumexp(1, keepdim: true);
-        var (restP, restQ) = ((1 - p.sum(1)).clamp_min(1e-6), (1 - logQ.exp().sum(1)).clamp_min(1e-6)); // [queries]
-        return (p * (p.clamp_min(1e-20).log() - logQ)).sum(1) + (restP * (restP.log() - restQ.log()));
+        var softened = outputs.Select(output => output.Logits / _config.Temperature).ToArray(); // [queries, |E|]
+        var sums = Array.ConvertAll(softened, x => x.logsumexp(1, keepdim: true)); // [queries, 1]
+        var teachers = softened.Select((x, m) =>
+        {
+            var (best, indices) = x.detach().topk((int)Math.Min(_config.TopK, x.shape[1]), 1); // [queries, k]
+            return (P: (best - sums[m].detach()).exp(), Indices: indices);
+        }).ToArray();
+        return (teacher, student) =>
+        {
+            var (p, indices) = teachers[teacher];
+            var logQ = softened[student].gather(1, indices) - sums[student];
+            var (restP, restQ) = ((1 - p.sum(1)).clamp_min(1e-6), (1 - logQ.exp().sum(1)).clamp_min(1e-6)); // [queries]
+            return (p * (p.clamp_min(1e-20).log() - logQ)).sum(1) + (restP * (restP.log() - restQ.log()));
+        };
     }
 }

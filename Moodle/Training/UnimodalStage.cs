@@ -87,15 +87,15 @@ internal sealed class UnimodalStage : Stage
         var candidates = branches.Select(branch => branch.Candidates()).ToArray(); // [|E|, size] each
         var outputs = branches.Select((branch, m) => branch.Forward(candidates[m], batch.Heads, batch.Relations)).ToArray();
         var losses = outputs.Select(output => OneVsAllLoss.PerQuery(output.Logits, batch, _config.Training.LabelSmoothing)).ToArray(); // [queries] each
-        var (tasks, norms, guides) = (new Tensor[branches.Count], new Tensor[branches.Count], new Tensor[branches.Count]);
+        var (tasks, norms) = (new Tensor[branches.Count], new Tensor[branches.Count]);
         var total = zeros([], device: _device);
         var strength = _config.Guidance.Weight * (_fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
+        var guides = _model.Guidance is { } guidance ? Array.ConvertAll(guidance.Losses(outputs, batch), loss => loss * strength) : [];
         for (var m = 0; m < branches.Count; m++)
         {
             tasks[m] = losses[m].sum() / batch.TotalWeight;
             norms[m] = branches[m].Regularise(outputs[m], candidates[m], batch) ?? zeros([], device: _device);
-            guides[m] = _model.Guidance is { } guidance ? guidance.Loss(m, outputs, batch) * strength : zeros([], device: _device);
-            var own = tasks[m] + norms[m] + guides[m];
+            var own = guides.Length == 0 ? tasks[m] + norms[m] : tasks[m] + norms[m] + guides[m];
             if (_model.LogVariances is { } variances)
             {
                 own = (own * (-variances[m]).exp()) + variances[m];
@@ -107,8 +107,7 @@ internal sealed class UnimodalStage : Stage
         _model.Guidance?.Observe(losses, batch);
         total.backward();
         _optimizer.Step(_stage.LearningRate);
-        IEnumerable<Tensor> terms = _model.Guidance is null ? [.. tasks, .. norms] : [.. tasks, .. norms, .. guides];
-        return stack([.. terms, .. Follow(epoch, step, batch, candidates, outputs)]).detach();
+        return stack([.. tasks, .. norms, .. guides, .. Follow(epoch, step, batch, candidates, outputs)]).detach();
     }
 
     // The maps into the fused space would go stale while the branches move.

@@ -33,7 +33,7 @@ public sealed class MutualGuidanceTests
                 expected += teacher == student ? 0 : 0.5 * Enumerable.Range(0, 3).Sum(q => weights[q] * Kl(logits[teacher][q], logits[student][q], temperature));
             }
 
-            AreClose([expected * temperature * temperature / batch.TotalWeight], guidance.Loss(student, outputs, batch));
+            AreClose([expected * temperature * temperature / batch.TotalWeight], guidance.Losses(outputs, batch)[student]);
         }
     }
 
@@ -99,7 +99,7 @@ public sealed class MutualGuidanceTests
         }
 
         using var guidance = new MutualGuidance(Plain with { ExactEntities = exactEntities, TopK = 3 }, 3, Relations);
-        guidance.Loss(1, outputs, batch).backward();
+        guidance.Losses(outputs, batch)[1].backward();
         Assert.IsNull(outputs[0].Logits.grad);
         Assert.IsNull(outputs[2].Logits.grad);
         Assert.IsGreaterThan(1e-3, outputs[1].Logits.grad!.abs().max().item<float>());
@@ -147,7 +147,7 @@ public sealed class MutualGuidanceTests
         var outputs = Outputs(seen, 2, 2);
         // What one teacher says to one query is divergence times trust.
         double Trust(int student, QueryBatch batch) =>
-            guidance.Loss(student, outputs, batch).item<float>() * 0.5 / Loss(Plain, student == 0 ? outputs : [outputs[1], outputs[0]], batch);
+            guidance.Losses(outputs, batch)[student].item<float>() * 0.5 / Loss(Plain, student == 0 ? outputs : [outputs[1], outputs[0]], batch);
 
         Assert.AreEqual(0.5, Trust(0, seen), 1e-5, "nothing is known yet");
         guidance.Observe([tensor(new[] { 4f }), tensor(new[] { 1f })], seen);
@@ -174,7 +174,7 @@ public sealed class MutualGuidanceTests
     private static double Loss(GuidanceConfig config, BranchOutput[] outputs, QueryBatch batch)
     {
         using var guidance = new MutualGuidance(config, outputs.Length, Relations);
-        return guidance.Loss(0, outputs, batch).item<float>();
+        return guidance.Losses(outputs, batch)[0].item<float>();
     }
 
     private static BranchOutput[] Outputs(QueryBatch batch, int branches, double scale) =>

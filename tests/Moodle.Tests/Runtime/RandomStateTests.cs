@@ -16,26 +16,7 @@ public sealed class RandomStateTests
         CollectionAssert.AreEqual(first, Draw());
     }
 
-    [NoTensorLeak]
-    public void Restore_GoesOnWhereCaptureStood()
-    {
-        RandomState.Seed(4);
-        Draw();
-        using var state = RandomState.Capture();
-        var next = Draw();
-        Draw();
-        RandomState.Restore(state);
-        CollectionAssert.AreEqual(next, Draw());
-    }
-
-    [NoTensorLeak]
-    public void Restore_RefusesWhatIsNoState()
-    {
-        using var wrong = zeros(3);
-        Assert.ThrowsExactly<InputException>(() => RandomState.Restore(wrong));
-    }
-
-    // An odd number of normal deviates leaves one cached in the generator, which belongs to its state too.
+    // An odd number of normal deviates leaves one cached in the generator, which seeding must forget.
     private static float[] Draw()
     {
         using var drawn = randn(5);
