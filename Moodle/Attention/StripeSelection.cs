@@ -29,31 +29,21 @@ internal sealed class StripeSelection
     /// <summary>The largest logit of every row of a group over its anchor region, [heads, rows].</summary>
     public Tensor Anchors(AnchorGroup group)
     {
+        using var scope = NewDisposeScope();
         var rows = _queries.narrow(1, group.Start, group.Rows);
-        var heads = (int)_queries.shape[0];
-        var maxima = new Tensor[heads];
-        for (var h = 0; h < heads; h++)
+        Tensor Maxima(int start, int end)
         {
-            // Head by head: the logits of one stay in the cache.
-            using var scope = NewDisposeScope();
-            var q = rows[h];
-            Tensor Logits(int start, int end) => q.matmul(_keys[h].narrow(0, start, end - start).t()); // [rows, keys]
-            var local = Logits(group.LocalStart, group.LocalEnd);
-            if (_options.Causal)
+            var logits = rows.bmm(_keys.narrow(1, start, end - start).transpose(1, 2)); // [heads, rows, keys]
+            if (_options.Causal && end > group.Start)
             {
-                local.narrow(1, group.Start - group.LocalStart, group.Rows).masked_fill_(PartialAttention.Later(group.Rows, local.device), double.NegativeInfinity);
+                logits.narrow(2, group.Start - start, group.Rows).masked_fill_(PartialAttention.Later(group.Rows, logits.device), double.NegativeInfinity);
             }
 
-            var maximum = local.amax([1]);
-            if (group.InitEnd > 0)
-            {
-                maximum = maximum.maximum(Logits(0, group.InitEnd).amax([1]));
-            }
-
-            maxima[h] = maximum.MoveToOuterDisposeScope();
+            return logits.amax([2]);
         }
 
-        return stack(maxima).mul_(_scale);
+        var maxima = Maxima(group.LocalStart, group.LocalEnd);
+        return (group.InitEnd == 0 ? maxima : maxima.maximum(Maxima(0, group.InitEnd))).mul_(_scale).MoveToOuterDisposeScope();
     }
 
     /// <summary>Chooses the stripes of some groups that follow each other.</summary>
