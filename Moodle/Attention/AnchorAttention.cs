@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Attention;
@@ -137,9 +138,18 @@ public sealed class AnchorAttention : IPackedAttention
         && ((Options.Implementation == AttentionImplementation.Auto && length < AutoChoice.ShortestSparse)
             || AnchorGroup.Of((int)length, Options).All(group => group.Candidates == 0)));
 
-    // [heads, n, d].
-    private bool IsSparse(Tensor q, Tensor k, Tensor v) =>
-        !IsDense(q.shape[1]) && !(Options.Implementation == AttentionImplementation.Auto && AutoChoice.IsDense(q, k, v, Options));
+    // [heads, n, d]. Numbers that are not finite are dense attention's business: they show in its output as nobody else would make them.
+    private bool IsSparse(Tensor q, Tensor k, Tensor v) => !IsDense(q.shape[1])
+        && !(Options.Implementation == AttentionImplementation.Auto && AutoChoice.IsDense(q, k, Options))
+        && new[] { q, k, v }.All(IsFinite);
+
+    // A sum of huge numbers may overflow: then dense attention, too.
+    private static bool IsFinite(Tensor x)
+    {
+        using var none = no_grad();
+        using var sum = x.sum(PartialAttention.SumType(x.dtype));
+        return double.IsFinite(sum.ToDouble());
+    }
 
     // [tokens, heads, d] to [heads, tokens, d]
     private static Tensor HeadMajor(Tensor x) => x.transpose(0, 1).contiguous();
@@ -161,13 +171,10 @@ public sealed class AnchorAttention : IPackedAttention
     }
 
     // [heads, n, d], contiguous; of a length that is not dense whatever is in it.
-    private Tensor Sequence(Tensor q, Tensor k, Tensor v) => Options.Implementation switch
-    {
-        AttentionImplementation.Reference => AnchorReference.Attend(q, k, v, Options),
-        AttentionImplementation.Auto when AutoChoice.IsDense(q, k, v, Options) =>
-            nn.functional.scaled_dot_product_attention(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), is_casual: Options.Causal).squeeze(0),
-        _ => StripeFunction.Attend(q, k, v, Options),
-    };
+    private Tensor Sequence(Tensor q, Tensor k, Tensor v) =>
+        !IsSparse(q, k, v) ? nn.functional.scaled_dot_product_attention(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), is_casual: Options.Causal).squeeze(0)
+        : Options.Implementation == AttentionImplementation.Reference ? AnchorReference.Attend(q, k, v, Options)
+        : StripeFunction.Attend(q, k, v, Options);
 
     private static void Check(Tensor query, Tensor key, Tensor value, PackedSequences sequences)
     {

@@ -17,19 +17,18 @@ internal static class AnchorReference
     {
         using var scope = NewDisposeScope();
         var logits = q.matmul(k.transpose(1, 2)) / Math.Sqrt(q.shape[2]); // [heads, n, n]
-        var attended = Attended(q.detach(), k.detach(), v.detach(), options);
+        var attended = Attended(q.detach(), k.detach(), options);
         return logits.masked_fill(attended.logical_not(), double.NegativeInfinity).softmax(2).matmul(v).MoveToOuterDisposeScope();
     }
 
     /// <summary>Which keys each row attends to, [heads, n, n].</summary>
-    public static Tensor Attended(Tensor q, Tensor k, Tensor v, AnchorAttentionOptions options)
+    public static Tensor Attended(Tensor q, Tensor k, AnchorAttentionOptions options)
     {
         using var scope = NewDisposeScope();
         var (heads, n) = (q.shape[0], (int)q.shape[1]);
         var attended = zeros(heads, n, n, dtype: ScalarType.Bool, device: q.device);
         var (row, key) = (arange(n, device: q.device).unsqueeze(1), arange(n, device: q.device).unsqueeze(0));
         var allowed = options.Causal ? key.le(row) : ones(n, n, dtype: ScalarType.Bool, device: q.device);
-        var finite = k.isfinite().all(2).logical_and(v.isfinite().all(2)); // [heads, n]
         foreach (var group in AnchorGroup.Of(n, options))
         {
             using var inner = NewDisposeScope();
@@ -38,12 +37,12 @@ internal static class AnchorReference
             var rows = q.narrow(1, group.Start, group.Rows);
             var logits = rows.matmul(k.transpose(1, 2)) / Math.Sqrt(q.shape[2]);
             var anchors = logits.masked_fill(region.logical_not(), double.NegativeInfinity).amax([2]); // [heads, rows]
-            var taken = finite.logical_not();
+            var taken = zeros(heads, n, dtype: ScalarType.Bool, device: q.device);
             foreach (var (first, count) in Blocks(group, options.Block))
             {
                 var query = rows.narrow(1, first, count).mean([1], keepdim: true); // [heads, 1, d]
                 var score = anchors.narrow(1, first, count).mean([1], keepdim: true) - (query.matmul(k.transpose(1, 2)).squeeze(1) / Math.Sqrt(q.shape[2]));
-                taken = taken.logical_or(score.gt(options.Theta).logical_not()); // [heads, n]
+                taken = taken.logical_or(score.le(options.Theta)); // [heads, n]
             }
 
             attended.narrow(1, group.Start, group.Rows).copy_(

@@ -17,14 +17,13 @@ internal static class AutoChoice
     /// <summary>Whether dense attention is expected to be the faster one: a few groups, spread evenly, are tried.</summary>
     /// <param name="q">[heads, n, d].</param>
     /// <param name="k">[heads, n, d].</param>
-    /// <param name="v">[heads, n, d].</param>
     /// <param name="options">Options.</param>
-    public static bool IsDense(Tensor q, Tensor k, Tensor v, AnchorAttentionOptions options)
+    public static bool IsDense(Tensor q, Tensor k, AnchorAttentionOptions options)
     {
         using var none = no_grad();
         using var scope = NewDisposeScope();
         var groups = AnchorGroup.Of((int)q.shape[1], options);
-        var selection = new StripeSelection(q, k, v, options);
+        var selection = new StripeSelection(q, k, options);
         var probes = Math.Max(1, groups.Length / GroupsForEachProbe);
         double attended = 0, allowed = 0;
         for (var p = 0; p < probes; p++)

@@ -15,7 +15,7 @@ internal sealed record StripeResult(Tensor Output, Tensor LogSum, StripeLists St
 /// </summary>
 internal static class StripeAttention
 {
-    /// <summary>Attends.</summary>
+    /// <summary>Attends. All numbers are finite: libtorch's flash kernel takes some that are not for large ones, depending on their place.</summary>
     /// <param name="q">[heads, n, d], contiguous.</param>
     /// <param name="k">[heads, n, d], contiguous.</param>
     /// <param name="v">[heads, n, d], contiguous.</param>
@@ -29,7 +29,7 @@ internal static class StripeAttention
         var output = empty_like(q, dtype: PartialAttention.SumType(q.dtype));
         var logSum = empty(q.shape[0], q.shape[1], dtype: output.dtype, device: q.device);
         times?.Start();
-        var selection = new StripeSelection(q, k, v, options);
+        var selection = new StripeSelection(q, k, options);
         var anchors = new Tensor[groups.Length];
         for (var g = 0; g < groups.Length; g++)
         {

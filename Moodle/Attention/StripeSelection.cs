@@ -3,60 +3,47 @@ using static TorchSharp.torch;
 namespace Moodle.Attention;
 
 /// <summary>
-/// Which candidates are taken: key j by group G if for a block b of G the mean anchor minus the mean query's logit for j is at most θ. A score that
-/// is not a number takes the key, and so does a key or value that is not finite: then such inputs show as they do in dense attention.
+/// Which candidates are taken: key j by group G if for a block b of G the mean anchor minus the mean query's logit for j is at most θ.
 /// </summary>
 internal sealed class StripeSelection
 {
     // Scores are computed for as many groups at once as fit: few large products, and memory linear in n.
     private const long MostScores = 1 << 22;
     private readonly AnchorAttentionOptions _options;
+    private readonly double _scale;
     private readonly Tensor _queries;
     private readonly Tensor _keys;
-    private readonly Tensor _notFinite;
 
     /// <summary>Prepares the choice for a sequence.</summary>
     /// <param name="q">[heads, n, d].</param>
     /// <param name="k">[heads, n, d].</param>
-    /// <param name="v">[heads, n, d].</param>
     /// <param name="options">Options.</param>
-    public StripeSelection(Tensor q, Tensor k, Tensor v, AnchorAttentionOptions options)
+    public StripeSelection(Tensor q, Tensor k, AnchorAttentionOptions options)
     {
-        _options = options;
+        (_options, _scale) = (options, 1 / Math.Sqrt(q.shape[2]));
         // bfloat16 would round a logit of 20 to a sixteenth.
         var type = PartialAttention.SumType(q.dtype);
-        (_queries, _keys) = (q.to(type) * (1 / Math.Sqrt(q.shape[2])), k.to(type));
-        _notFinite = (_keys.sum(2) + v.sum(2, type: type)).isfinite().logical_not(); // [heads, n]
+        (_queries, _keys) = (q.to(type), k.to(type));
     }
 
     /// <summary>The largest logit of every row of a group over its anchor region, [heads, rows].</summary>
     public Tensor Anchors(AnchorGroup group)
     {
+        using var scope = NewDisposeScope();
         var rows = _queries.narrow(1, group.Start, group.Rows);
-        var heads = (int)_queries.shape[0];
-        var maxima = new Tensor[heads];
-        for (var h = 0; h < heads; h++)
+        Tensor Maxima(int start, int end)
         {
-            // Head by head: the logits of one stay in the cache.
-            using var scope = NewDisposeScope();
-            var q = rows[h];
-            Tensor Logits(int start, int end) => q.matmul(_keys[h].narrow(0, start, end - start).t()); // [rows, keys]
-            var local = Logits(group.LocalStart, group.LocalEnd);
-            if (_options.Causal)
+            var logits = rows.bmm(_keys.narrow(1, start, end - start).transpose(1, 2)); // [heads, rows, keys]
+            if (_options.Causal && end > group.Start)
             {
-                local.narrow(1, group.Start - group.LocalStart, group.Rows).masked_fill_(PartialAttention.Later(group.Rows, local.device), double.NegativeInfinity);
+                logits.narrow(2, group.Start - start, group.Rows).masked_fill_(PartialAttention.Later(group.Rows, logits.device), double.NegativeInfinity);
             }
 
-            var maximum = local.amax([1]);
-            if (group.InitEnd > 0)
-            {
-                maximum = maximum.maximum(Logits(0, group.InitEnd).amax([1]));
-            }
-
-            maxima[h] = maximum.MoveToOuterDisposeScope();
+            return logits.amax([2]);
         }
 
-        return stack(maxima);
+        var maxima = Maxima(group.LocalStart, group.LocalEnd);
+        return (group.InitEnd == 0 ? maxima : maxima.maximum(Maxima(0, group.InitEnd))).mul_(_scale).MoveToOuterDisposeScope();
     }
 
     /// <summary>Chooses the stripes of some groups that follow each other.</summary>
@@ -74,13 +61,12 @@ internal sealed class StripeSelection
             var chunk = groups[first..Math.Min(groups.Length, first + atOnce)];
             var (start, rows) = (chunk[0].Start, chunk[^1].End - chunk[0].Start);
             var meanAnchors = BlockMeans(anchors.narrow(1, start - groups[0].Start, rows).unsqueeze(2)); // [heads, blocks, 1]
-            var meanQueries = BlockMeans(_queries.narrow(1, start, rows)); // [heads, blocks, d]
+            var meanQueries = BlockMeans(_queries.narrow(1, start, rows)).mul_(_scale); // [heads, blocks, d]
             var lead = meanQueries.bmm(_keys.transpose(1, 2)).sub_(meanAnchors); // [heads, blocks, n]: logit over anchor
             foreach (var group in chunk)
             {
                 var blocks = (group.Rows + _options.Block - 1) / _options.Block;
-                var taken = lead.narrow(1, (group.Start - start) / _options.Block, blocks).amax([1]).lt(-_options.Theta).logical_not_(); // [heads, n]
-                taken.logical_or_(_notFinite);
+                var taken = lead.narrow(1, (group.Start - start) / _options.Block, blocks).amax([1]).ge(-_options.Theta); // [heads, n]
                 taken.narrow(1, 0, group.InitEnd).zero_();
                 taken.narrow(1, group.LocalStart, group.LocalEnd - group.LocalStart).zero_();
                 taken.narrow(1, group.CandidateEnd, n - group.CandidateEnd).zero_();

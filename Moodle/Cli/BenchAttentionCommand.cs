@@ -3,12 +3,15 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using Moodle.Attention;
 using Moodle.Runtime;
+using Moodle.Training;
 
 namespace Moodle.Cli;
 
 /// <summary><c>moodle bench attention</c>: AnchorAttention against dense attention.</summary>
 internal static class BenchAttentionCommand
 {
+    private const string Train = "train";
+
     /// <summary>The command.</summary>
     public static Command Create()
     {
@@ -27,17 +30,33 @@ internal static class BenchAttentionCommand
             HelpName = "auto|reference|cpu|cuda", DefaultValueFactory = _ => AttentionImplementation.Cpu, CustomParser = Implementation, Description = "Who computes AnchorAttention.",
         };
         var device = new Option<string>("--device") { HelpName = "D", DefaultValueFactory = _ => "cpu", Description = "cpu, cuda or cuda:N." };
-        var mode = new Option<bool>("--mode") { HelpName = "forward|train", CustomParser = Mode, Description = "Forward alone, or with the gradients of q, k and v." };
+        var mode = new Option<string>("--mode") { HelpName = "forward|train", DefaultValueFactory = _ => "forward", CustomParser = Mode, Description = "Forward alone, or with the gradients of q, k and v." };
         var input = new Option<string>("--input") { HelpName = "random|structured|FILE", DefaultValueFactory = _ => "structured", Description = "What is attended to; FILE.safetensors holds captured q, k and v." };
         var seed = Whole("--seed", 0, 1, "Seed of random and structured inputs.");
         var threads = Whole("--threads", 0, 0, "CPU threads; 0 takes all cores.");
         var json = new Option<string?>("--json") { HelpName = "FILE", Description = "Also write the rows to this file." };
+        var capture = new Option<string?>("--capture") { HelpName = "RUN", Description = "Measure nothing: write q, k and v of a run's trained text encoder to the file of --out." };
+        var documents = Whole("--documents", 1, 4, "How many of the longest documents --capture takes.");
+        var captured = new Option<string?>("--out") { HelpName = "FILE", Description = "The safetensors file that --capture writes." };
         var command = new Command("attention", "Measure AnchorAttention against dense attention: density, recall, error and speed.")
         {
-            lengths, heads, dim, theta, block, step, init, local, causal, implementation, device, mode, input, seed, threads, json,
+            lengths, heads, dim, theta, block, step, init, local, causal, implementation, device, mode, input, seed, threads, json, capture, documents, captured,
         };
         command.SetAction(result =>
         {
+            if (result.GetValue(capture) is { } run)
+            {
+                var file = result.GetValue(captured) ?? throw new InputException("--capture needs --out FILE.safetensors, the file to write");
+                var tokens = AttentionCapture.Write(run, file, result.GetValue(documents));
+                Console.WriteLine($"{file}: {tokens.Count} documents of {string.Join(", ", tokens)} tokens; measure with --input {file}");
+                return 0;
+            }
+
+            if (result.GetValue(captured) is not null)
+            {
+                throw new InputException("--out belongs to --capture RUN; rows go to --json FILE");
+            }
+
             var options = new AnchorAttentionOptions
             {
                 Block = result.GetValue(block),
@@ -53,8 +72,8 @@ internal static class BenchAttentionCommand
             Devices.SetThreads(result.GetValue(threads));
             using var console = new ProgressConsole();
             using var interrupt = new Interrupt(console, "stopping");
-            var source = AttentionSource.Open(result.GetRequiredValue(input), result.GetValue(lengths), result.GetValue(heads), result.GetValue(dim), result.GetValue(seed));
-            var bench = new AttentionBench(options, place, result.GetValue(mode), console, interrupt.Token);
+            var source = AttentionSource.Open(result.GetRequiredValue(input), result.GetValue(lengths) is { Length: > 0 } given ? given : null, result.GetValue(heads), result.GetValue(dim), result.GetValue(seed));
+            var bench = new AttentionBench(options, place, result.GetValue(mode) == Train, console, interrupt.Token);
             AttentionBenchRow[] rows = [.. source.Select(bench.Run)];
             console.Clear();
             // Shown first: a file that cannot be written must not cost the figures.
@@ -131,18 +150,14 @@ internal static class BenchAttentionCommand
         return default;
     }
 
-    private static bool Mode(ArgumentResult result)
+    private static string Mode(ArgumentResult result)
     {
-        switch (Text(result))
+        if (Text(result) is not ("forward" or Train))
         {
-            case "forward":
-                return false;
-            case "train":
-                return true;
-            case var other:
-                result.AddError($"--mode: '{other}' is no mode; expected forward or train");
-                return default;
+            result.AddError($"--mode: '{Text(result)}' is no mode; expected forward or train");
         }
+
+        return Text(result);
     }
 
     private static string Text(ArgumentResult result) => result.Tokens is [.., var token] ? token.Value : "";
