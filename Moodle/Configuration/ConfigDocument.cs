@@ -1,4 +1,5 @@
 using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
 using YamlDotNet.RepresentationModel;
 
 namespace Moodle.Configuration;
@@ -6,6 +7,9 @@ namespace Moodle.Configuration;
 /// <summary>YAML as nodes that know their lines.</summary>
 internal static class ConfigDocument
 {
+    // No key lies deeper than a handful of sections; what does costs the parser a stack frame for each level.
+    private const int DeepestNesting = 32;
+
     /// <summary>The mapping of a document, null where the document is empty.</summary>
     /// <exception cref="InputException">Not valid YAML, a repeated key, or no mapping; the line is named.</exception>
     public static YamlMappingNode? Root(string yaml, string source)
@@ -13,6 +17,7 @@ internal static class ConfigDocument
         var stream = new YamlStream();
         try
         {
+            CheckNesting(yaml, source);
             stream.Load(new StringReader(yaml));
         }
         catch (YamlException error)
@@ -31,6 +36,26 @@ internal static class ConfigDocument
             YamlMappingNode mapping => mapping,
             var other => throw InputException.At(source, other.Start.Line, $"found {Show(other)}, expected keys with values, such as 'seed: 1'"),
         };
+    }
+
+    // Event by event, without recursion. A few aliases of aliases stand for more nodes than memory holds, and no configuration needs them.
+    private static void CheckNesting(string yaml, string source)
+    {
+        var parser = new Parser(new StringReader(yaml));
+        for (var depth = 0; parser.MoveNext();)
+        {
+            var line = parser.Current!.Start.Line;
+            depth += parser.Current.NestingIncrease;
+            if (depth > DeepestNesting)
+            {
+                throw InputException.At(source, line, $"more than {DeepestNesting} levels of nesting", "expected keys with values, such as 'seed: 1'");
+            }
+
+            if (parser.Current is AnchorAlias)
+            {
+                throw InputException.At(source, line, "an alias (*name)", "aliases are not read; write the value out");
+            }
+        }
     }
 
     /// <summary>A value from the command line: its text as it stands, or for a list its parts between commas, brackets or not.</summary>

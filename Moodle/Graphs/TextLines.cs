@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 
@@ -10,8 +11,8 @@ namespace Moodle.Graphs;
 internal static class TextLines
 {
     // What unpacking may give: real lists of triples shrink to a third, so more is no list but a trap for memory.
-    private const long LargestGrowth = 100;
-    private const long AlwaysAllowed = 1 << 24;
+    private const long LargestGrowth = 50;
+    private const long AlwaysAllowed = 1 << 20;
 
     /// <summary>Reads a file; lines that hold nothing but blanks are left out, and lines are numbered from 1.</summary>
     /// <exception cref="InputException">The file is missing, cannot be read, is not UTF-8, or no valid gzip.</exception>
@@ -47,7 +48,7 @@ internal static class TextLines
         {
             var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
             Stream content = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase)
-                ? new BoundedStream(new GZipStream(file, CompressionMode.Decompress), AlwaysAllowed + (LargestGrowth * file.Length), path)
+                ? new Unpacking(new GZipStream(file, CompressionMode.Decompress), AlwaysAllowed + (LargestGrowth * file.Length), UnpackedLength(file), path)
                 : file;
             return new StreamReader(content, new UTF8Encoding(true, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: false, 1 << 16);
         }
@@ -108,8 +109,23 @@ internal static class TextLines
         }
     }
 
-    /// <summary>Ends with an error where more bytes come than are believed.</summary>
-    private sealed class BoundedStream(Stream inner, long most, string path) : Stream
+    // The end of a gzip file, as far as 32 bits tell; the library ends quietly where a file is cut off.
+    private static uint UnpackedLength(FileStream file)
+    {
+        Span<byte> length = stackalloc byte[4];
+        if (file.Length < 18)
+        {
+            return 0;
+        }
+
+        file.Seek(-4, SeekOrigin.End);
+        file.ReadExactly(length);
+        file.Seek(0, SeekOrigin.Begin);
+        return BinaryPrimitives.ReadUInt32LittleEndian(length);
+    }
+
+    /// <summary>Ends with an error where more bytes come than are believed, or not as many as the file says.</summary>
+    private sealed class Unpacking(Stream inner, long most, uint length, string path) : Stream
     {
         private long _read;
 
@@ -129,6 +145,11 @@ internal static class TextLines
         {
             var read = inner.Read(buffer);
             _read += read;
+            if (read == 0 && buffer.Length > 0 && (uint)_read != length)
+            {
+                throw new InvalidDataException();
+            }
+
             return _read <= most ? read : throw new InputException($"{path}: unpacks to more than {LargestGrowth} times its size; unpack it by hand if it is sound");
         }
 
