@@ -24,6 +24,11 @@ internal static class ConfigDocument
         {
             throw Invalid(error, yaml, source);
         }
+        catch (ArgumentException error)
+        {
+            // What the library says where a collection ends that never began.
+            throw new InputException($"{source}: not valid YAML; look for a bracket, brace or quote without its other half", error);
+        }
 
         if (stream.Documents.Count > 1)
         {
@@ -42,9 +47,9 @@ internal static class ConfigDocument
     private static void CheckNesting(string yaml, string source)
     {
         var parser = new Parser(new StringReader(yaml));
-        for (var depth = 0; parser.MoveNext();)
+        for (long depth = 0, line = 1; MoveNext(parser, source, line);)
         {
-            var line = parser.Current!.Start.Line;
+            line = parser.Current!.Start.Line;
             depth += parser.Current.NestingIncrease;
             if (depth > DeepestNesting)
             {
@@ -55,6 +60,19 @@ internal static class ConfigDocument
             {
                 throw InputException.At(source, line, "an alias (*name)", "aliases are not read; write the value out");
             }
+        }
+    }
+
+    // On some broken texts the parser fails by an error of its own that knows no line.
+    private static bool MoveNext(Parser parser, string source, long line)
+    {
+        try
+        {
+            return parser.MoveNext();
+        }
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        {
+            throw new InputException($"{source}:{line}: not valid YAML here or in the lines that follow; look for a bracket, brace or quote without its other half", error);
         }
     }
 

@@ -46,6 +46,19 @@ internal sealed class FeatureBuilder(
         config.Modalities.Where(modality => modality != Modality.Structure).ToDictionary(modality => modality, modality =>
             FeatureStore.Read(PathOf(runPath, modality), null, entityCount) ?? throw Missing(runPath, modality));
 
+    /// <summary>Makes sure that features from outside can be read.</summary>
+    /// <exception cref="InputException">They cannot.</exception>
+    public static void CheckFiles(MoodleConfig config, KnowledgeGraph graph)
+    {
+        foreach (var (modality, options) in new[] { (Modality.Text, config.Text.Features), (Modality.Image, config.Image.Features) })
+        {
+            if (options.File is not null && config.Modalities.Contains(modality))
+            {
+                FeatureFile.Read(options, graph, $"{MultimodalModel.NameOf(modality)}.features").Values.Dispose();
+            }
+        }
+    }
+
     private static string PathOf(string runPath, Modality modality) =>
         Path.Combine(RunFolder.FeaturesOf(runPath), MultimodalModel.NameOf(modality) + ".safetensors");
 

@@ -30,6 +30,7 @@ public static class Trainer
             throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there");
         }
 
+        FeatureBuilder.CheckFiles(config, graph);
         using var run = RunFolder.Create(runPath, force);
         RunVocabularies.Write(runPath, graph);
         AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
