@@ -16,23 +16,23 @@ public sealed record KnownDataSet(
     string Name, int? Entities, int? Relations, (int Train, int Validation, int Test)? Splits, string Extras, string Licence, string Source, string Layout, string Warning)
 {
     private const string Unknown = "unknown";
-    private const string Freebase = "Freebase content: CC BY; the files: " + Unknown;
-    private const string WordNet = "WordNet licence; the files: " + Unknown;
+    private const string Freebase = "Freebase content: CC BY; of the files: " + Unknown;
+    private const string WordNet = "WordNet licence; of the files: " + Unknown;
 
     /// <summary>The data sets, the embedded one first.</summary>
     public static ImmutableArray<KnownDataSet> All { get; } =
     [
         new("Atlas", 1_453, 25, (4_367, 546, 545), "names and descriptions of all; flags", "MIT", "embedded: data/atlas", "mkgformer", ""),
-        new("FB15K-237", 14_541, 237, (272_115, 17_535, 20_466), "none by itself", Freebase, "github.com/villmow/datasets_knowledge_embedding", "mose",
+        new("FB15K-237", 14_541, 237, (272_115, 17_535, 20_466), "names and descriptions of all", Freebase, "github.com/zjunlp/MKGformer (MKG/dataset/FB15k-237)", "mkgformer",
             "36 entities never occur in train"),
-        new("FB15K-237-IMG", 14_541, 237, (272_115, 17_535, 20_466), "names and descriptions of all; pictures as an archive of their own", Freebase + "; MKGformer's code: MIT; pictures: their owners'",
-            "github.com/zjunlp/MKGformer", "mkgformer", "36 entities never occur in train"),
+        new("FB15K-237-IMG", 14_541, 237, (272_115, 17_535, 20_466), "names and descriptions of all; pictures as an archive of their own", Freebase + "; pictures: their owners'",
+            "github.com/zjunlp/MKGformer (MKG/dataset/FB15k-237, archive of pictures linked there)", "mkgformer", "36 entities never occur in train"),
         new("WN18", 40_943, 18, (141_442, 5_000, 5_000), "names and definitions", WordNet, "github.com/villmow/datasets_knowledge_embedding (WN18/text)", "mose",
             "94 % of test triples have their inverse in train"),
         new("WN18-IMG", 40_943, 18, (141_442, 5_000, 5_000), "names with definitions; MKGformer's archive has pictures of 7,801 entities", WordNet + "; pictures: their owners'",
-            "github.com/zjunlp/MKGformer", "mkgformer", "94 % of test triples have their inverse in train"),
+            "github.com/zjunlp/MKGformer (MKG/dataset/WN18, archive of pictures linked there)", "mkgformer", "94 % of test triples have their inverse in train"),
         new("WN18RR", 40_943, 11, (86_835, 3_034, 3_134), "WN18's", WordNet, "github.com/villmow/datasets_knowledge_embedding (WN18RR/text)", "mose", ""),
-        new("DB15K", 12_842, 279, (79_222, 9_904, 9_902), "through links to FB15K; features", "links (mmkb): BSD-3; DBpedia content: CC BY-SA; the splits: " + Unknown,
+        new("DB15K", 12_842, 279, (79_222, 9_904, 9_902), "through links to FB15K; features", "links (mmkb): BSD-3; DBpedia content: CC BY-SA; of the splits: " + Unknown,
             "github.com/zjukg/AdaMF-MAT (splits), github.com/mniepert/mmkb (links)", "openke", "validation repeats train and test: 73 distinct triples are its own; use --clean"),
         new("DB15K (MMKB)", 12_842, 279, null, "through links to FB15K; features", "BSD-3; DBpedia content: CC BY-SA", "github.com/mniepert/mmkb", "mmkb",
             "99,028 triples without splits; IMF's split of them does not compare with the one above"),
@@ -42,6 +42,6 @@ public sealed record KnownDataSet(
         new("MKG-Y", 15_000, 28, (21_310, 2_665, 2_663), "features; pictures and texts: " + Unknown, Unknown, "github.com/zjukg/MyGO (data/), github.com/zjukg/MoMoK (datasets/)", "mygo",
             "388 test rows have an entity that train never shows"),
         new("WN9-IMG", null, null, (11_741, 1_337, 1_319), "pictures; names of synsets", WordNet, "github.com/OreOZhao/MoSE4MKGC (src_data/WN9)", "mose", ""),
-        new("Kuai16K", null, null, null, "features", Unknown, "github.com/zjukg/MoMoK (datasets/Kuai16K)", "momok", "30 validation and 48 test rows stand in train"),
+        new("Kuai16K", 16_015, 4, (180_190, 22_523, 22_525), "features", Unknown, "github.com/zjukg/MoMoK (datasets/Kuai16K)", "momok", "30 validation and 48 test rows stand in train"),
     ];
 }

@@ -14,23 +14,39 @@ public sealed class ParserFuzzTests
     {
         ["mkgformer"] = new()
         {
-            ["train.tsv"] = "a\tr\tb\r\nb\ts\tc\r\n", ["dev.tsv"] = "a\tr\tc\n", ["test.tsv"] = "c\tr\ta", ["entities.txt"] = "a\nb\nc\n",
-            ["entity2text.txt"] = "a\tThe first\n", ["entity2textlong.txt"] = "a\tThe \\\"first\\\".\n", ["relation2text.txt"] = "r\tis\n",
-            ["wordnet-mlj12-definitions.txt"] = "a\t__a_NN_1\tan a\n", ["X_SameAsLink.txt"] = "/m/1 <SameAs> <a> .\n",
+            ["train.tsv"] = "a\tr\tb\r\nb\ts\tc\r\n",
+            ["dev.tsv"] = "a\tr\tc\n",
+            ["test.tsv"] = "c\tr\ta",
+            ["entities.txt"] = "a\nb\nc\n",
+            ["entity2text.txt"] = "a\tThe first\n",
+            ["entity2textlong.txt"] = "a\tThe \\\"first\\\".\n",
+            ["relation2text.txt"] = "r\tis\n",
+            ["wordnet-mlj12-definitions.txt"] = "a\t__a_NN_1\tan a\n",
+            ["X_SameAsLink.txt"] = "/m/1 <SameAs> <a> .\n",
         },
         ["openke"] = new()
         {
-            ["train2id.txt"] = "2\n0 1 0\n1 2 1\n", ["valid2id.txt"] = "1\n0 2 0\n", ["test2id.txt"] = "1\n2 0 0\n", ["entity2id.txt"] = "3\n<a> 0\nb 1\nc 2\n", ["relation2id.txt"] = "2\nr 0\ns 1\n",
+            ["train2id.txt"] = "2\n0 1 0\n1 2 1\n",
+            ["valid2id.txt"] = "1\n0 2 0\n",
+            ["test2id.txt"] = "1\n2 0 0\n",
+            ["entity2id.txt"] = "3\n<a> 0\nb 1\nc 2\n",
+            ["relation2id.txt"] = "2\nr 0\ns 1\n",
         },
         ["momok"] = new()
         {
-            ["train.txt"] = "<a> r b .\nb s c .\n", ["valid.txt"] = "a r c .\n", ["test.txt"] = "c r <a> .\n", ["entity2id.txt"] = "<a> 0\nb 1\nc 2\n", ["relation2id.txt"] = "r 0\ns 1\n",
+            ["train.txt"] = "<a> r b .\nb s c .\n",
+            ["valid.txt"] = "a r c .\n",
+            ["test.txt"] = "c r <a> .\n",
+            ["entity2id.txt"] = "<a> 0\nb 1\nc 2\n",
+            ["relation2id.txt"] = "r 0\ns 1\n",
         },
         ["mygo"] = new() { ["train.txt"] = "0\t0\t1\n1\t1\t2\n", ["valid.txt"] = "0\t0\t2\n", ["test.txt"] = "2\t0\t0\n", ["entities.txt"] = "0\n1\n2\n", ["relations.txt"] = "r\ns\n", ["entity2id.txt"] = "a 0\nb 1\nc 2\n" },
         ["libkge"] = new() { ["train.del"] = "0\t0\t1\n1\t1\t2\n", ["valid.del"] = "0\t0\t2\n", ["test.del"] = "2\t0\t0\n", ["entity_ids.del"] = "0\ta\n1\tb\n2\tc\n", ["relation_ids.del"] = "0\tr\n1\ts\n" },
         ["pykeen"] = new()
         {
-            ["training/numeric_triples.tsv.gz"] = "h\tr\tt\n0\t0\t1\n1\t1\t2\n", ["validation/numeric_triples.tsv.gz"] = "h\tr\tt\n0\t0\t2\n", ["testing/numeric_triples.tsv.gz"] = "h\tr\tt\n2\t0\t0\n",
+            ["training/numeric_triples.tsv.gz"] = "h\tr\tt\n0\t0\t1\n1\t1\t2\n",
+            ["validation/numeric_triples.tsv.gz"] = "h\tr\tt\n0\t0\t2\n",
+            ["testing/numeric_triples.tsv.gz"] = "h\tr\tt\n2\t0\t0\n",
             ["training/entity_to_id.tsv.gz"] = "id\tlabel\n0\ta\n1\tb\n2\tc\n",
         },
         ["mmkb"] = new() { ["DB_EntityTriples.txt"] = "<a> <r> <b> .\n<b> <s> <c> .\n<c> <r> <a> .\n<a> <r> <c> .\n" },
