@@ -33,7 +33,7 @@ internal static class TrainCommand
             }
 
             var settings = ConfigLoader.Load(path, sets);
-            settings = settings with { Data = settings.Data with { Path = settings.Data.Resolve(path) } };
+            settings = settings with { Data = settings.Data.Resolved(path) };
             var folder = result.GetValue(run)
                 ?? Path.Combine("runs", FormattableString.Invariant($"{Path.GetFileNameWithoutExtension(path)}-{DateTime.Now:yyyyMMdd-HHmmss}"));
             LibTorch.Load();

@@ -1,4 +1,5 @@
 using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
 using YamlDotNet.RepresentationModel;
 
 namespace Moodle.Configuration;
@@ -6,6 +7,9 @@ namespace Moodle.Configuration;
 /// <summary>YAML as nodes that know their lines.</summary>
 internal static class ConfigDocument
 {
+    // No key lies deeper than a handful of sections; what does costs the parser a stack frame for each level.
+    private const int DeepestNesting = 32;
+
     /// <summary>The mapping of a document, null where the document is empty.</summary>
     /// <exception cref="InputException">Not valid YAML, a repeated key, or no mapping; the line is named.</exception>
     public static YamlMappingNode? Root(string yaml, string source)
@@ -13,11 +17,17 @@ internal static class ConfigDocument
         var stream = new YamlStream();
         try
         {
+            CheckNesting(yaml, source);
             stream.Load(new StringReader(yaml));
         }
         catch (YamlException error)
         {
             throw Invalid(error, yaml, source);
+        }
+        catch (ArgumentException error)
+        {
+            // What the library says where a collection ends that never began.
+            throw new InputException($"{source}: not valid YAML; look for a bracket, brace or quote without its other half", error);
         }
 
         if (stream.Documents.Count > 1)
@@ -31,6 +41,39 @@ internal static class ConfigDocument
             YamlMappingNode mapping => mapping,
             var other => throw InputException.At(source, other.Start.Line, $"found {Show(other)}, expected keys with values, such as 'seed: 1'"),
         };
+    }
+
+    // Event by event, without recursion. A few aliases of aliases stand for more nodes than memory holds, and no configuration needs them.
+    private static void CheckNesting(string yaml, string source)
+    {
+        var parser = new Parser(new StringReader(yaml));
+        for (long depth = 0, line = 1; MoveNext(parser, source, line);)
+        {
+            line = parser.Current!.Start.Line;
+            depth += parser.Current.NestingIncrease;
+            if (depth > DeepestNesting)
+            {
+                throw InputException.At(source, line, $"more than {DeepestNesting} levels of nesting", "expected keys with values, such as 'seed: 1'");
+            }
+
+            if (parser.Current is AnchorAlias)
+            {
+                throw InputException.At(source, line, "an alias (*name)", "aliases are not read; write the value out");
+            }
+        }
+    }
+
+    // On some broken texts the parser fails by an error of its own that knows no line.
+    private static bool MoveNext(Parser parser, string source, long line)
+    {
+        try
+        {
+            return parser.MoveNext();
+        }
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        {
+            throw new InputException($"{source}:{line}: not valid YAML here or in the lines that follow; look for a bracket, brace or quote without its other half", error);
+        }
     }
 
     /// <summary>A value from the command line: its text as it stands, or for a list its parts between commas, brackets or not.</summary>

@@ -13,6 +13,9 @@ public enum ImageEncoderKind
 /// <summary>The image branch: pictures, their encoder, and the branch's scorer.</summary>
 public sealed record ImageConfig : BranchConfig
 {
+    /// <summary>Features that were made elsewhere, in place of the encoder.</summary>
+    public FeatureFileConfig Features { get; init; } = new();
+
     /// <summary>The image network.</summary>
     public ImageEncoderConfig Encoder { get; init; } = new();
 

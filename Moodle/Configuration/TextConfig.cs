@@ -3,6 +3,9 @@ namespace Moodle.Configuration;
 /// <summary>The text branch: documents, their encoder, and the branch's scorer.</summary>
 public sealed record TextConfig : BranchConfig
 {
+    /// <summary>Features that were made elsewhere, in place of the encoder.</summary>
+    public FeatureFileConfig Features { get; init; } = new();
+
     /// <summary>What an entity's document holds.</summary>
     public DocumentConfig Document { get; init; } = new();
 

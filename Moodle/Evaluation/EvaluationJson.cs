@@ -10,7 +10,7 @@ namespace Moodle.Evaluation;
 /// An <see cref="EvaluationReport"/> as JSON. Figures are shares (0 to 1), not percent; one that is not defined is null.
 /// <code>
 /// split, ranks ("realistic"), filter [splits], entities, split_triples, ranked_triples, queries, seconds, scoring_seconds,
-/// tolerance.{absolute, relative}, bootstrap.{samples, level} (null without intervals),
+/// tolerance.{absolute, relative}, bootstrap.{samples, level} (null without intervals), data_notes [how the data set was read],
 /// branches.&lt;branch&gt;.
 ///     &lt;both|head|tail&gt;.{mrr, mr, hits_at_1, hits_at_3, hits_at_5, hits_at_10, amri, count}    realistic ranks
 ///     ties.&lt;optimistic|pessimistic&gt;.&lt;both|head|tail&gt;.{the same}
@@ -42,6 +42,7 @@ public static class EvaluationJson
         ["scoring_seconds"] = report.ScoringSeconds,
         ["tolerance"] = new JsonObject { ["absolute"] = TieBand.Absolute, ["relative"] = TieBand.Relative },
         ["bootstrap"] = report.BootstrapSamples == 0 ? null : new JsonObject { ["samples"] = report.BootstrapSamples, ["level"] = Bootstrap.Level },
+        ["data_notes"] = new JsonArray([.. report.DataNotes.Select(note => JsonValue.Create(note))]),
         ["branches"] = ObjectOf(report.Branches, branch => branch.Branch, Branch),
     };
 

@@ -64,6 +64,9 @@ public sealed record EvaluationReport
     /// <summary>Samples of the bootstrap; 0 where there are no intervals.</summary>
     public required int BootstrapSamples { get; init; }
 
+    /// <summary>How the data set was read, such as what cleaning did, one line each.</summary>
+    public ImmutableArray<string> DataNotes { get; init; } = [];
+
     /// <summary>The branches, in the order of the scorer.</summary>
     public required ImmutableArray<BranchReport> Branches { get; init; }
 }

@@ -76,6 +76,7 @@ public static class SplitEvaluation
             Seconds = ranks.Elapsed.TotalSeconds,
             ScoringSeconds = ranks.ScoringElapsed.TotalSeconds,
             BootstrapSamples = intervals is null ? 0 : bootstrapSamples,
+            DataNotes = graph.Notes,
             Branches = [.. ranks.Branches.Select((name, branch) => BranchOf(ranks, branch, name, graph, categories, intervals?[branch]))],
         };
     }

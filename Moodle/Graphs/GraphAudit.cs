@@ -49,6 +49,9 @@ public sealed record GraphAudit
     /// <summary>Relations of the training triples that another relation, or their own reverse, nearly repeats; the closest first.</summary>
     public required ImmutableArray<RelationPattern> Patterns { get; init; }
 
+    /// <summary>How the folder was read: where texts come from, what was drawn or dropped, one line each.</summary>
+    public required ImmutableArray<string> Notes { get; init; }
+
     /// <summary>What a user should know before believing a figure, one line each.</summary>
     public ImmutableArray<string> Warnings => [.. AuditWarnings.Of(this)];
 
@@ -57,7 +60,7 @@ public sealed record GraphAudit
     {
         var counts = new SplitCounter(graph);
         var described = graph.Descriptions.Where(text => text is not null).Select(text => text!);
-        var names = graph.EntityNames.Where((name, entity) => name != graph.Entities[entity]);
+        var names = graph.GivenNames.Where(name => name is not null).Select(name => name!);
         return new GraphAudit
         {
             Path = graph.Path,
@@ -67,8 +70,9 @@ public sealed record GraphAudit
             EntitiesUnseenInTraining = graph.Entities.Count - counts.TrainEntities.Count,
             RelationsUnseenInTraining = graph.Relations.Count - counts.TrainRelations.Count,
             Splits = new SplitAudits(counts.Audit(Split.Train), counts.Audit(Split.Validation), counts.Audit(Split.Test)),
-            Text = new TextAudit(names.Count(), described.Count(), WordCounts.Of(names), WordCounts.Of(described)),
-            Images = new ImageAudit(graph.Images.Count(images => images.Length > 0), graph.Images.Sum(images => images.Length)),
+            Text = new TextAudit(names.Count(), described.Count(), Distribution.OfWords(names), Distribution.OfWords(described)),
+            Images = ImageAudit.Of(graph),
+            Notes = graph.Notes,
             Categories = CategoryAudit.Of(graph),
             Patterns = RelationPatterns.Find(graph),
         };
@@ -146,28 +150,41 @@ public sealed record SplitAudit
 /// <param name="Descriptions">Entities with a description.</param>
 /// <param name="NameWords">Words in a name.</param>
 /// <param name="DescriptionWords">Words in a description.</param>
-public sealed record TextAudit(int Names, int Descriptions, WordCounts NameWords, WordCounts DescriptionWords);
+public sealed record TextAudit(int Names, int Descriptions, Distribution NameWords, Distribution DescriptionWords);
 
 /// <summary>Pictures of the entities.</summary>
 /// <param name="Entities">Entities with at least one.</param>
 /// <param name="Files">All pictures.</param>
-public sealed record ImageAudit(int Entities, int Files);
+/// <param name="PerEntity">Pictures of an entity, among those with at least one.</param>
+public sealed record ImageAudit(int Entities, int Files, Distribution PerEntity)
+{
+    /// <summary>Counts the pictures of a graph.</summary>
+    public static ImageAudit Of(KnowledgeGraph graph)
+    {
+        int[] counts = [.. graph.Images.Select(images => images.Length).Where(count => count > 0)];
+        return new ImageAudit(counts.Length, counts.Sum(), Distribution.Of(counts));
+    }
+}
 
-/// <summary>How long texts are, in words between blanks; all 0 where there is none.</summary>
+/// <summary>How counts are distributed; all 0 where there is none.</summary>
 /// <param name="Mean">Mean.</param>
 /// <param name="Median">Median.</param>
-/// <param name="P95">95 % of the texts are not longer.</param>
-/// <param name="Max">The longest.</param>
-public sealed record WordCounts(double Mean, int Median, int P95, int Max)
+/// <param name="P95">95 % are not larger.</param>
+/// <param name="Max">The largest.</param>
+public sealed record Distribution(double Mean, int Median, int P95, int Max)
 {
-    /// <summary>Counts the words of texts.</summary>
-    public static WordCounts Of(IEnumerable<string> texts)
+    /// <summary>The distribution of counts.</summary>
+    public static Distribution Of(IEnumerable<int> values)
     {
-        int[] counts = [.. texts.Select(text => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length).Order()];
+        int[] counts = [.. values.Order()];
         return counts.Length == 0
-            ? new WordCounts(0, 0, 0, 0)
-            : new WordCounts(Math.Round(counts.Average(), 2), counts[(counts.Length - 1) / 2], counts[(int)(0.95 * (counts.Length - 1))], counts[^1]);
+            ? new Distribution(0, 0, 0, 0)
+            : new Distribution(Math.Round(counts.Average(), 2), counts[(counts.Length - 1) / 2], counts[(int)(0.95 * (counts.Length - 1))], counts[^1]);
     }
+
+    /// <summary>The distribution of the words of texts, between blanks.</summary>
+    public static Distribution OfWords(IEnumerable<string> texts) =>
+        Of(texts.Select(text => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length));
 }
 
 /// <summary>The number of relations of each category.</summary>

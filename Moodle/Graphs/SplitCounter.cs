@@ -46,7 +46,7 @@ internal sealed class SplitCounter
             LinkedForward = split == Split.Train ? 0 : triples.Count(Forward),
             LinkedReversed = split == Split.Train ? 0 : triples.Count(Reversed),
             Linked = split == Split.Train ? 0 : triples.Count(triple => Forward(triple) || Reversed(triple)),
-            EntitiesWithName = entities.Count(entity => _graph.EntityNames[entity] != _graph.Entities[entity]),
+            EntitiesWithName = entities.Count(entity => _graph.GivenNames[entity] is not null),
             EntitiesWithDescription = entities.Count(entity => _graph.Descriptions[entity] is not null),
             EntitiesWithImage = entities.Count(entity => _graph.Images[entity].Length > 0),
         };

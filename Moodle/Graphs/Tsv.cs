@@ -35,7 +35,7 @@ internal static class Tsv
     /// <exception cref="InputException">The file is missing, is not UTF-8, or a line has another number of columns.</exception>
     public static IEnumerable<TsvRow> Read(string path, params IReadOnlyList<string> columns)
     {
-        using var reader = Open(path);
+        using var reader = TextLines.Open(path);
         using var parser = new CsvParser(reader, Raw);
         while (Next(parser, path))
         {
@@ -96,22 +96,6 @@ internal static class Tsv
         writer.NextRecord();
     }
 
-    private static StreamReader Open(string path)
-    {
-        try
-        {
-            return new StreamReader(path, new UTF8Encoding(true, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: false, 1 << 16);
-        }
-        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new InputException($"{path}: no such file", error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new InputException($"{path}: cannot be read: {error.Message}", error);
-        }
-    }
-
     private static bool Next(CsvParser parser, string path)
     {
         try
@@ -120,25 +104,11 @@ internal static class Tsv
         }
         catch (DecoderFallbackException error)
         {
-            throw new InputException($"{path}:{FirstInvalidLine(path)}: not valid UTF-8; save the file as UTF-8", error);
+            throw TextLines.NotUtf8(path, error);
         }
-    }
-
-    // The decoder works ahead of the parser in blocks, so the line is looked for again in the bytes.
-    private static int FirstInvalidLine(string path)
-    {
-        var bytes = File.ReadAllBytes(path).AsSpan();
-        var line = 1;
-        while (true)
+        catch (IOException error)
         {
-            var end = bytes.IndexOf((byte)'\n');
-            if (!System.Text.Unicode.Utf8.IsValid(end < 0 ? bytes : bytes[..end]) || end < 0)
-            {
-                return line;
-            }
-
-            bytes = bytes[(end + 1)..];
-            line++;
+            throw TextLines.Unreadable(path, error);
         }
     }
 }

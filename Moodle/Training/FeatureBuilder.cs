@@ -46,6 +46,19 @@ internal sealed class FeatureBuilder(
         config.Modalities.Where(modality => modality != Modality.Structure).ToDictionary(modality => modality, modality =>
             FeatureStore.Read(PathOf(runPath, modality), null, entityCount) ?? throw Missing(runPath, modality));
 
+    /// <summary>Makes sure that features from outside can be read.</summary>
+    /// <exception cref="InputException">They cannot.</exception>
+    public static void CheckFiles(MoodleConfig config, KnowledgeGraph graph)
+    {
+        foreach (var (modality, options) in new[] { (Modality.Text, config.Text.Features), (Modality.Image, config.Image.Features) })
+        {
+            if (options.File is not null && config.Modalities.Contains(modality))
+            {
+                FeatureFile.Read(options, graph, $"{MultimodalModel.NameOf(modality)}.features").Values.Dispose();
+            }
+        }
+    }
+
     private static string PathOf(string runPath, Modality modality) =>
         Path.Combine(RunFolder.FeaturesOf(runPath), MultimodalModel.NameOf(modality) + ".safetensors");
 
@@ -54,6 +67,11 @@ internal sealed class FeatureBuilder(
 
     private EntityFeatures Text(StageRunner runner, ref TrainingState state)
     {
+        if (config.Text.Features.File is not null)
+        {
+            return FromFile(Modality.Text, config.Text.Features, state);
+        }
+
         var documents = Documents.Write(graph, triples, config.Text.Document);
         var key = KeyOf(config.Text.Document, config.Text.Encoder, config.Text.Pretrain, string.Join('\n', documents));
         return Build(Modality.Text, key, config.Text.Pretrain, runner, ref state, () =>
@@ -72,6 +90,11 @@ internal sealed class FeatureBuilder(
 
     private EntityFeatures Image(StageRunner runner, ref TrainingState state)
     {
+        if (config.Image.Features.File is not null)
+        {
+            return FromFile(Modality.Image, config.Image.Features, state);
+        }
+
         var files = graph.Images.SelectMany(paths => paths.Take(config.Image.MaxPictures))
             .AsParallel().AsOrdered().Select(path => $"{Path.GetRelativePath(graph.Path, path)} {ContentOf(path)}");
         var key = KeyOf(config.Image.MaxPictures, config.Image.Encoder, config.Image.Pretrain, string.Join('\n', files));
@@ -91,6 +114,34 @@ internal sealed class FeatureBuilder(
         });
     }
 
+    // Kept in the run like an encoder's, so that evaluation needs no file from outside.
+    private EntityFeatures FromFile(Modality modality, FeatureFileConfig options, TrainingState state)
+    {
+        var (name, path) = (MultimodalModel.NameOf(modality), PathOf(run.Path, modality));
+        var files = new[] { options.File, options.Ids, options.Mask }.Select(file => file is null ? "" : ContentOf(Path.Combine(graph.Path, file)));
+        var key = FeatureStore.KeyOf([Version, options.ToString(), .. files, string.Join('\n', graph.Entities.Labels)]);
+        if (FeatureStore.Read(path, key, graph.Entities.Count) is { } own)
+        {
+            return own;
+        }
+
+        Unchanged(state, path, "features");
+        var (values, entities, summary) = FeatureFile.Read(options, graph, $"{name}.features");
+        monitor.Message($"{name}: {summary}");
+        Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
+        var features = new EntityFeatures(values, entities, graph.Entities.Count);
+        FeatureStore.Write(path, key, features, entities, new Dictionary<string, Tensor>());
+        return features;
+    }
+
+    private void Unchanged(TrainingState state, string path, string what)
+    {
+        if (state.Stage is UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName)
+        {
+            throw new InputException($"{path}: missing, or made from other {what} or triples than those that {graph.Path} has now; restore the data set, or train again with --force");
+        }
+    }
+
     private EntityFeatures Build<TEncoder>(
         Modality modality, string key, EncoderTrainingConfig training, StageRunner runner, ref TrainingState state, Func<TEncoder> create)
         where TEncoder : nn.Module, IEntityEncoder
@@ -102,12 +153,7 @@ internal sealed class FeatureBuilder(
             return own;
         }
 
-        if (state.Stage is UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName)
-        {
-            throw new InputException($"{path}: missing, or made from other {(modality == Modality.Text ? "texts" : "pictures")} or triples than those that "
-                + $"{graph.Path} has now; restore the data set, or train again with --force");
-        }
-
+        Unchanged(state, path, modality == Modality.Text ? "texts" : "pictures");
         Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
         if (config.Data.Cache && FeatureStore.Read(cached, key, graph.Entities.Count) is { } shared)
         {

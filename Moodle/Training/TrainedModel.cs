@@ -35,7 +35,7 @@ public sealed class TrainedModel : IDisposable
         var config = RunFolder.ReadConfig(runPath);
         var place = Devices.Parse(device ?? config.Device);
         Devices.SetThreads(config.Threads);
-        var graph = GraphReader.Read(config.Data.Path);
+        var graph = RunData.Read(config.Data);
         RunVocabularies.Check(runPath, graph);
         var (own, json) = (RunFolder.CheckpointsOf(runPath), checkpoint);
         if (checkpoint is CheckpointFolder.Best or CheckpointFolder.Last)

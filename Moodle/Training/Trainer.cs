@@ -24,12 +24,13 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(config);
         var device = Devices.Parse(config.Device);
         // Read before the folder is touched: bad data must not cost the run that is there.
-        var graph = GraphReader.Read(config.Data.Path);
+        var graph = RunData.Read(config.Data);
         if (graph.Validation.IsEmpty)
         {
             throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there");
         }
 
+        FeatureBuilder.CheckFiles(config, graph);
         using var run = RunFolder.Create(runPath, force);
         RunVocabularies.Write(runPath, graph);
         AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
@@ -46,7 +47,7 @@ public static class Trainer
     {
         var config = RunFolder.ReadConfig(runPath);
         var device = Devices.Parse(config.Device);
-        var graph = GraphReader.Read(config.Data.Path);
+        var graph = RunData.Read(config.Data);
         RunVocabularies.Check(runPath, graph);
         using var run = RunFolder.Open(runPath);
         return Run(run, config, graph, device, new LoggingMonitor(monitor, run), cancellation);
@@ -122,6 +123,11 @@ public static class Trainer
     {
         monitor.Message($"data: {graph.Path} ({graph.Layout} layout): {graph.Entities.Count:N0} entities, {graph.Relations.Count:N0} relations, "
             + $"{graph.Train.Length:N0} training, {graph.Validation.Length:N0} validation and {graph.Test.Length:N0} test triples");
+        foreach (var note in graph.Notes)
+        {
+            monitor.Message($"data: {note}");
+        }
+
         foreach (var warning in GraphAudit.Of(graph).Warnings)
         {
             monitor.Message($"warning: {warning}");

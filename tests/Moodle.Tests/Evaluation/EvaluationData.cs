@@ -14,7 +14,7 @@ internal static class EvaluationData
             Layout = "test",
             Entities = new Vocabulary(Enumerable.Range(0, entities).Select(e => $"e{e}")),
             Relations = new Vocabulary(Enumerable.Range(0, relations).Select(r => $"r{r}")),
-            EntityNames = [.. Enumerable.Range(0, entities).Select(name ?? (e => $"Entity {e}"))],
+            GivenNames = [.. Enumerable.Range(0, entities).Select(name ?? (e => $"Entity {e}"))],
             RelationNames = [.. Enumerable.Range(0, relations).Select(r => $"relation {r}")],
             Descriptions = [.. new string?[entities]],
             Images = [.. Enumerable.Repeat(ImmutableArray<string>.Empty, entities)],

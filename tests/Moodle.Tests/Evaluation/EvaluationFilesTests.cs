@@ -22,7 +22,7 @@ public sealed class EvaluationFilesTests
         EvaluationJson.Write(folder["results.json"], report);
         using var json = JsonDocument.Parse(File.ReadAllText(folder["results.json"]));
         var root = json.RootElement;
-        AssertKeys(root, "split", "ranks", "filter", "entities", "split_triples", "ranked_triples", "queries", "seconds", "scoring_seconds", "tolerance", "bootstrap", "branches");
+        AssertKeys(root, "split", "ranks", "filter", "entities", "split_triples", "ranked_triples", "queries", "seconds", "scoring_seconds", "tolerance", "bootstrap", "data_notes", "branches");
         Assert.AreEqual("test", root.GetProperty("split").GetString());
         Assert.AreEqual("realistic", root.GetProperty("ranks").GetString());
         Assert.AreEqual("train validation test", string.Join(' ', root.GetProperty("filter").EnumerateArray().Select(split => split.GetString())));

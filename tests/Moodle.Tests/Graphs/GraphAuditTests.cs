@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Moodle.Cli;
 using Moodle.Graphs;
+using Moodle.Tests.Support;
 using Spectre.Console;
 
 namespace Moodle.Tests.Graphs;
@@ -66,8 +67,8 @@ public sealed class GraphAuditTests
 
         var audit = GraphAudit.Of(folder.Read());
 
-        Assert.AreEqual(new TextAudit(2, 1, new WordCounts(1.5, 1, 1, 2), new WordCounts(4, 4, 4, 4)), audit.Text);
-        Assert.AreEqual(new ImageAudit(1, 2), audit.Images);
+        Assert.AreEqual(new TextAudit(2, 1, new Distribution(1.5, 1, 1, 2), new Distribution(4, 4, 4, 4)), audit.Text);
+        Assert.AreEqual(new ImageAudit(1, 2, new Distribution(2, 2, 2, 2)), audit.Images);
         Assert.AreEqual((2, 1, 1, 1), (audit.Splits.Test.Entities, audit.Splits.Test.EntitiesWithName, audit.Splits.Test.EntitiesWithDescription, audit.Splits.Test.EntitiesWithImage));
     }
 
@@ -76,7 +77,7 @@ public sealed class GraphAuditTests
     {
         using var folder = GraphFolder.Small().With("images/france/1.png", "");
 
-        var inspect = DataCommand.Create().Parse(["inspect", folder.Path, "--json", folder["audit.json"]]);
+        var inspect = DataInspectCommand.Create().Parse([folder.Path, "--json", folder["audit.json"]]);
         Assert.AreEqual(0, inspect.Invoke(new() { EnableDefaultExceptionHandler = false }));
 
         var json = JsonDocument.Parse(File.ReadAllText(folder["audit.json"])).RootElement;
@@ -96,7 +97,7 @@ public sealed class GraphAuditTests
         using var writer = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer), Ansi = AnsiSupport.No });
         console.Profile.Width = 300;
-        DataCommand.Print(GraphAudit.Of(folder.Read()), console);
+        DataInspectCommand.Print(GraphAudit.Of(folder.Read()), console);
         var text = writer.ToString();
         StringAssert.Matches(text, new(@"layout +mkgformer"));
         StringAssert.Matches(text, new(@"triples +2 +1 +1"));
@@ -109,7 +110,7 @@ public sealed class GraphAuditTests
     {
         using var folder = GraphFolder.Small();
 
-        var inspect = DataCommand.Create().Parse(["inspect", folder.Path, "--json", folder["train.tsv/below-a-file.json"]]);
+        var inspect = DataInspectCommand.Create().Parse([folder.Path, "--json", folder["train.tsv/below-a-file.json"]]);
 
         StringAssert.Contains(Assert.ThrowsExactly<InputException>(() => inspect.Invoke(new() { EnableDefaultExceptionHandler = false })).Message, "cannot be written");
     }
@@ -117,11 +118,11 @@ public sealed class GraphAuditTests
     [TestMethod]
     public void KnownFiguresOfRealDataSetsComeOut()
     {
-        var wn = GraphAudit.Of(GraphReader.Read(RealData.Folder("WN18-IMG")));
+        var wn = GraphAudit.Of(GraphReader.Read(TestData.Require("WN18-IMG")));
         Assert.AreEqual(0.940, (double)wn.Splits.Test.LinkedReversed / wn.Splits.Test.Triples, 0.0005);
         Assert.IsTrue(wn.Patterns.Any(pattern => (pattern.Kind, pattern.Relation, pattern.Other) == (PatternKind.Inverse, "_hypernym", "_hyponym")));
 
-        var fb = GraphAudit.Of(GraphReader.Read(RealData.Folder("FB15K-237-IMG")));
+        var fb = GraphAudit.Of(GraphReader.Read(TestData.Require("FB15K-237-IMG")));
         Assert.AreEqual((36, 0), (fb.EntitiesUnseenInTraining, fb.Splits.Test.Linked));
     }
 }

@@ -32,6 +32,8 @@ internal sealed class GraphFolder : IDisposable
 
     public KnowledgeGraph Read() => GraphReader.Read(Path);
 
+    public KnowledgeGraph Read(GraphReadOptions options) => GraphReader.Read(Path, options);
+
     /// <summary>Reads what must not be readable; the message without the folder's path.</summary>
     public string Refusal() => Assert.ThrowsExactly<InputException>(Read).Message.Replace(Path + System.IO.Path.DirectorySeparatorChar, "", StringComparison.Ordinal);
 

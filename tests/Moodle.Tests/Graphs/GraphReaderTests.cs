@@ -1,5 +1,6 @@
 using System.Text;
 using Moodle.Graphs;
+using Moodle.Tests.Support;
 
 namespace Moodle.Tests.Graphs;
 
@@ -79,7 +80,7 @@ public sealed class GraphReaderTests
     {
         using var folder = new GraphFolder().With("triples.nt", "");
 
-        StringAssert.Contains(folder.Refusal(), "looked for train.tsv, dev.tsv or valid.tsv, test.tsv (mkgformer); train or train.txt");
+        StringAssert.Contains(folder.Refusal(), "looked for train.tsv, dev.tsv or valid.tsv, test.tsv (mkgformer); train.del");
     }
 
     [TestMethod]
@@ -137,14 +138,14 @@ public sealed class GraphReaderTests
     [TestMethod]
     public void RealDataSetsAreReadInFull()
     {
-        var fb = GraphReader.Read(RealData.Folder("FB15K-237-IMG"));
+        var fb = GraphReader.Read(TestData.Require("FB15K-237-IMG"));
         Assert.AreEqual((14_541, 237, 272_115, 17_535, 20_466),
             (fb.Entities.Count, fb.Relations.Count, fb.Train.Length, fb.Validation.Length, fb.Test.Length));
         Assert.AreEqual((2_473, 4_629), (fb.Images.Count(images => images.Length > 0), fb.Images.Sum(images => images.Length)));
         // Two lines of entity2textlong.txt have no text.
         Assert.AreEqual(14_539, fb.Descriptions.Count(text => text is not null));
 
-        var wn = GraphReader.Read(RealData.Folder("WN18-IMG"));
+        var wn = GraphReader.Read(TestData.Require("WN18-IMG"));
         Assert.AreEqual((40_943, 18, 141_442, 5_000, 5_000),
             (wn.Entities.Count, wn.Relations.Count, wn.Train.Length, wn.Validation.Length, wn.Test.Length));
         Assert.AreEqual((477, 1_055), (wn.Images.Count(images => images.Length > 0), wn.Images.Sum(images => images.Length)));

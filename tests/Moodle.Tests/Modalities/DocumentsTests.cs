@@ -115,7 +115,7 @@ public sealed class DocumentsTests
         Layout = "test",
         Entities = graph?.Entities ?? new Vocabulary(["e0", "e1", "e2", "e3"]),
         Relations = graph?.Relations ?? new Vocabulary(["r0", "r1", "r2"]),
-        EntityNames = ["Paris", "France", "Italy", "Atlantis"],
+        GivenNames = ["Paris", "France", "Italy", "Atlantis"],
         Descriptions = ["A city.", null, "A country.", null],
         RelationNames = ["capital of", "borders", "hides"],
         Images = [[], [], [], []],

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Moodle.Configuration;
+using Moodle.Tests.Runtime;
 using Moodle.Training;
 
 namespace Moodle.Tests.Training;
@@ -30,6 +31,8 @@ public sealed partial class ConfigKeysTests
         ["text.encoder.attention.kind"] = "dense",
         ["text.encoder.attention.threshold"] = "12",
         ["text.encoder.attention.layers"] = "0",
+        ["text.features.file"] = "features.npy",
+        ["image.features.file"] = "features.npy",
         ["image.encoder.kind"] = "cnn",
         ["image.encoder.size"] = "32",
         ["image.encoder.hidden_size"] = "32",
@@ -45,7 +48,9 @@ public sealed partial class ConfigKeysTests
     // What may not change a figure, or shows only in a longer run or a larger graph.
     private static readonly HashSet<string> s_others =
     [
-        "data.path", "data.cache", "device", "threads", "training.checkpoint_seconds", "evaluation.batch_size", "training.patience", "text.document.vocabulary_size",
+        "data.path", "data.cache", "data.layout", "data.links_to", "data.clean", "text.features.array", "text.features.ids", "text.features.mask", "image.features.array",
+        "image.features.ids", "image.features.mask", // OutsideDataTests, FeatureFileTests
+        "device", "threads", "training.checkpoint_seconds", "evaluation.batch_size", "training.patience", "text.document.vocabulary_size",
     ];
 
     [TestMethod]
@@ -53,6 +58,9 @@ public sealed partial class ConfigKeysTests
     {
         using var graph = new TinyGraph();
         File.Copy(graph.PictureOf(0), Path.Combine(Path.GetDirectoryName(graph.PictureOf(2))!, "1.png"));
+        File.WriteAllLines(Path.Combine(graph.Data, "entities.txt"), Enumerable.Range(0, TinyGraph.Entities).Select(TinyGraph.Label));
+        File.WriteAllBytes(Path.Combine(graph.Data, "features.npy"), NumpyTests.Npy(
+            "<f4", $"({TinyGraph.Entities}, 3)", [.. Enumerable.Range(0, 3 * TinyGraph.Entities).SelectMany(i => BitConverter.GetBytes((float)Math.Sin(i + 1)))]));
         var before = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         // Only what a key changes is trained again.
         Environment.SetEnvironmentVariable("XDG_CACHE_HOME", graph["cache"]);

@@ -73,7 +73,7 @@ internal sealed class TinyGraph : IDisposable
     public MoodleConfig Config(params string[] sets)
     {
         var config = ConfigLoader.Load(ConfigFile, sets);
-        return config with { Data = config.Data with { Path = config.Data.Resolve(ConfigFile) } };
+        return config with { Data = config.Data.Resolved(ConfigFile) };
     }
 
     public void Dispose() => _folder.Dispose();
