@@ -12,25 +12,5 @@ public sealed record DataConfig
     /// <summary>The folder that <see cref="Path"/> means, as a full path.</summary>
     /// <param name="configFile">The configuration file that names it.</param>
     /// <exception cref="InputException">There is no such folder.</exception>
-    public string Resolve(string configFile)
-    {
-        if (System.IO.Path.IsPathFullyQualified(Path) || Directory.Exists(Path))
-        {
-            return Directory.Exists(Path)
-                ? System.IO.Path.GetFullPath(Path)
-                : throw new InputException($"data.path: there is no folder '{Path}'; set it to the folder with the data set's train, validation and test files");
-        }
-
-        for (var folder = Directory.GetParent(System.IO.Path.GetFullPath(configFile)); folder is not null; folder = folder.Parent)
-        {
-            var candidate = System.IO.Path.Combine(folder.FullName, Path);
-            if (Directory.Exists(candidate))
-            {
-                return candidate;
-            }
-        }
-
-        throw new InputException($"data.path: there is no folder '{Path}', neither from the working directory nor beside or above {configFile}; "
-            + "set it to the folder with the data set's train, validation and test files");
-    }
+    public string Resolve(string configFile) => ConfigPath.Resolve("data.path", Path, configFile, "the folder with the data set's train, validation and test files");
 }

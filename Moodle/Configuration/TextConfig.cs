@@ -58,6 +58,9 @@ public sealed record TextEncoderConfig : IChecked
     [Between(0, 0.9)]
     public double TokenDropout { get; init; } = 0.2;
 
+    /// <summary>An encoder from elsewhere in place of one trained from scratch.</summary>
+    public PretrainedTextConfig Pretrained { get; init; } = new();
+
     /// <inheritdoc/>
     public IEnumerable<(string Key, string Problem)> Check()
     {

@@ -5,6 +5,7 @@ namespace Moodle.Modalities;
 /// <summary>Decodes picture files. The only file that knows the image library.</summary>
 public static class PictureReader
 {
+    private const long MostPixels = 40_000_000;
     private static readonly bool Configured = Configure();
 
     /// <summary>The image library and its version, for <c>moodle doctor</c>.</summary>
@@ -24,24 +25,77 @@ public static class PictureReader
         {
             // Shrinks while it decodes, so memory is bounded by the target and not by the file.
             using var small = Image.Thumbnail(path, size, height: size, size: Enums.Size.Force, failOn: Enums.FailOn.Error);
-            using var colour = small.Colourspace(Enums.Interpretation.Srgb);
-            using var opaque = colour.HasAlpha() ? colour.Flatten(background: [255, 255, 255]) : colour.Copy();
-            using var bytes = opaque.Cast(Enums.BandFormat.Uchar);
-            var data = bytes.WriteToMemory<byte>();
-            if (bytes.Bands != 3 || data.Length != pixels.Length)
-            {
-                problem = $"{bytes.Bands} colour bands where 3 were expected";
-                return false;
-            }
-
-            data.CopyTo(pixels);
-            return true;
+            return TryCopy(small, pixels, out problem);
         }
         catch (VipsException exception)
         {
             problem = exception.Message.ReplaceLineEndings(" ").Trim();
             return false;
         }
+    }
+
+    /// <summary>
+    /// Decodes a picture as a network wants it, up to the normalisation of its channels: 8-bit sRGB, transparency on white, turned as its
+    /// EXIF data say, resized with the filter and cut from the middle; where it is smaller than the cut, the rest is black.
+    /// </summary>
+    /// <inheritdoc cref="TryRead(string, int, Span{byte}, out string?)"/>
+    /// <param name="path">The file: any format that libvips reads.</param>
+    /// <param name="preprocessing">The sizes and the filter.</param>
+    /// <param name="pixels">height × width × 3 bytes, row by row, channels innermost; untouched where decoding fails.</param>
+    /// <param name="problem">Why the picture cannot be read.</param>
+    public static bool TryRead(string path, PicturePreprocessing preprocessing, Span<byte> pixels, out string? problem)
+    {
+        ArgumentNullException.ThrowIfNull(preprocessing);
+        problem = Configured ? null : "";
+        try
+        {
+            using var file = Image.NewFromFile(path, failOn: Enums.FailOn.Error);
+            using var turned = file.Autorot();
+            var (height, width) = preprocessing.Width is { } fixedWidth ? (preprocessing.Resize, fixedWidth) : Shorter(turned.Height, turned.Width, preprocessing.Resize);
+            // A picture of a thousand megapixels shrinks while it decodes, to at least four times the target, where that makes no visible difference.
+            using var source = (long)turned.Height * turned.Width > MostPixels
+                ? Image.Thumbnail(path, 4 * width, height: 4 * height, size: Enums.Size.Down, failOn: Enums.FailOn.Error)
+                : turned.Copy();
+            using var colour = source.Colourspace(Enums.Interpretation.Srgb);
+            using var opaque = colour.HasAlpha() ? colour.Flatten(background: [255, 255, 255]) : colour.Copy();
+            using var bytes = opaque.Cast(Enums.BandFormat.Uchar);
+            using var resized = bytes.Resize((double)width / bytes.Width, kernel: KernelOf(preprocessing.Filter), gap: 0, vscale: (double)height / bytes.Height);
+            using var cut = resized.Gravity(Enums.CompassDirection.Centre, preprocessing.OutputWidth, preprocessing.OutputHeight);
+            return TryCopy(cut, pixels, out problem);
+        }
+        catch (VipsException exception)
+        {
+            problem = exception.Message.ReplaceLineEndings(" ").Trim();
+            return false;
+        }
+    }
+
+    private static (int Height, int Width) Shorter(int height, int width, int side) =>
+        height <= width ? (side, (int)((long)side * width / height)) : ((int)((long)side * height / width), side);
+
+    private static Enums.Kernel KernelOf(PictureFilter filter) => filter switch
+    {
+        PictureFilter.Nearest => Enums.Kernel.Nearest,
+        PictureFilter.Lanczos => Enums.Kernel.Lanczos3,
+        PictureFilter.Bilinear => Enums.Kernel.Linear,
+        _ => Enums.Kernel.Cubic,
+    };
+
+    private static bool TryCopy(Image image, Span<byte> pixels, out string? problem)
+    {
+        using var colour = image.Colourspace(Enums.Interpretation.Srgb);
+        using var opaque = colour.HasAlpha() ? colour.Flatten(background: [255, 255, 255]) : colour.Copy();
+        using var bytes = opaque.Cast(Enums.BandFormat.Uchar);
+        var data = bytes.WriteToMemory<byte>();
+        if (bytes.Bands != 3 || data.Length != pixels.Length)
+        {
+            problem = $"{bytes.Bands} colour bands where 3 were expected";
+            return false;
+        }
+
+        data.CopyTo(pixels);
+        problem = null;
+        return true;
     }
 
     // One picture a call and many calls at once: the library's own threads and its operation cache only cost there.

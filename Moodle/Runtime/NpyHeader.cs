@@ -21,9 +21,15 @@ internal sealed partial record NpyHeader(ScalarType Type, int ElementSize, bool 
 
     private static readonly Dictionary<string, (ScalarType Type, int Size)> s_types = new(StringComparer.Ordinal)
     {
-        ["<f2"] = (ScalarType.Float16, 2), ["<f4"] = (ScalarType.Float32, 4), ["<f8"] = (ScalarType.Float64, 8),
-        ["|i1"] = (ScalarType.Int8, 1), ["<i2"] = (ScalarType.Int16, 2), ["<i4"] = (ScalarType.Int32, 4), ["<i8"] = (ScalarType.Int64, 8),
-        ["|u1"] = (ScalarType.Byte, 1), ["|b1"] = (ScalarType.Bool, 1),
+        ["<f2"] = (ScalarType.Float16, 2),
+        ["<f4"] = (ScalarType.Float32, 4),
+        ["<f8"] = (ScalarType.Float64, 8),
+        ["|i1"] = (ScalarType.Int8, 1),
+        ["<i2"] = (ScalarType.Int16, 2),
+        ["<i4"] = (ScalarType.Int32, 4),
+        ["<i8"] = (ScalarType.Int64, 8),
+        ["|u1"] = (ScalarType.Byte, 1),
+        ["|b1"] = (ScalarType.Bool, 1),
     };
 
     /// <summary>Reads and checks the head of an array.</summary>

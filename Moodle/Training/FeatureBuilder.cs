@@ -27,7 +27,11 @@ internal sealed class FeatureBuilder(
         var features = new Dictionary<Modality, EntityFeatures>();
         foreach (var modality in config.Modalities.Order())
         {
-            if (modality == Modality.Text)
+            if (FrozenFeatures.Has(config, modality))
+            {
+                features.Add(modality, Frozen(modality, state));
+            }
+            else if (modality == Modality.Text)
             {
                 features.Add(modality, Text(runner, ref state));
             }
@@ -92,25 +96,9 @@ internal sealed class FeatureBuilder(
         Modality modality, string key, EncoderTrainingConfig training, StageRunner runner, ref TrainingState state, Func<TEncoder> create)
         where TEncoder : nn.Module, IEntityEncoder
     {
-        var (name, path) = (MultimodalModel.NameOf(modality), PathOf(run.Path, modality));
-        var cached = Path.Combine(UserCache.Folder("features"), $"{name}-{key}.safetensors");
-        if (FeatureStore.Read(path, key, graph.Entities.Count) is { } own)
+        if (Find(modality, key, state, "data.cache: false trains anew") is { } found)
         {
-            return own;
-        }
-
-        if (state.Stage is UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName)
-        {
-            throw new InputException($"{path}: missing, or made from other {(modality == Modality.Text ? "texts" : "pictures")} or triples than those that "
-                + $"{graph.Path} has now; restore the data set, or train again with --force");
-        }
-
-        Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
-        if (config.Data.Cache && FeatureStore.Read(cached, key, graph.Entities.Count) is { } shared)
-        {
-            monitor.Message($"encode {name}: taken from the cache ({cached}); data.cache: false trains anew");
-            AtomicFile.Copy(cached, path);
-            return shared;
+            return found;
         }
 
         RandomState.Seed(config.Seed);
@@ -118,13 +106,63 @@ internal sealed class FeatureBuilder(
         using var stage = new EncodeStage<TEncoder>(modality, training, encoder, graph, TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples), device);
         state = runner.Run(stage, state);
         var (features, entities) = stage.Encode(monitor, cancellation);
+        var path = PathOf(run.Path, modality);
         FeatureStore.Write(path, key, features, entities, ModuleTensors.Of(encoder, "encoder."));
         if (config.Data.Cache)
         {
-            AtomicFile.Copy(path, cached);
+            AtomicFile.Copy(path, FeatureStore.CacheOf(modality, key));
         }
 
         return features;
+    }
+
+    // What 'moodle encode' would write, and writes it where that was not called before.
+    private EntityFeatures Frozen(Modality modality, TrainingState state)
+    {
+        var frozen = new FrozenFeatures(config, graph, device, monitor, cancellation);
+        var key = frozen.KeyOf(modality);
+        if (Find(modality, key, state, "data.cache: false encodes anew") is { } found)
+        {
+            return found;
+        }
+
+        var path = PathOf(run.Path, modality);
+        if (!config.Data.Cache)
+        {
+            return frozen.Encode(modality, key, path);
+        }
+
+        var cached = FeatureStore.CacheOf(modality, key);
+        var features = frozen.Encode(modality, key, cached);
+        AtomicFile.Copy(cached, path);
+        return features;
+    }
+
+    // From the run's folder, or from the cache; null where neither has them.
+    private EntityFeatures? Find(Modality modality, string key, TrainingState state, string anew)
+    {
+        var (name, path) = (MultimodalModel.NameOf(modality), PathOf(run.Path, modality));
+        var cached = FeatureStore.CacheOf(modality, key);
+        if (FeatureStore.Read(path, key, graph.Entities.Count) is { } own)
+        {
+            return own;
+        }
+
+        if (state.Stage is UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName)
+        {
+            throw new InputException($"{path}: missing, or made from other {(modality == Modality.Text ? "texts" : "pictures")}, triples or weights than those that "
+                + $"{graph.Path} and the configuration have now; restore them, or train again with --force");
+        }
+
+        Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
+        if (config.Data.Cache && FeatureStore.Read(cached, key, graph.Entities.Count) is { } shared)
+        {
+            monitor.Message($"encode {name}: taken from the cache ({cached}); {anew}");
+            AtomicFile.Copy(cached, path);
+            return shared;
+        }
+
+        return null;
     }
 
     private static string ContentOf(string path)
