@@ -111,7 +111,7 @@ public enum PictureFilter
     /// <summary>The nearest pixel.</summary>
     Nearest = 0,
 
-    /// <summary>Lanczos over three lobes; where a picture grows, bicubic.</summary>
+    /// <summary>Lanczos over three lobes.</summary>
     Lanczos = 1,
 
     /// <summary>Linear in both directions.</summary>

@@ -6,6 +6,7 @@ namespace Moodle.Modalities;
 public static class PictureReader
 {
     private const long MostPixels = 40_000_000;
+    private const int MostLength = 1 << 15;
     private static readonly bool Configured = Configure();
 
     /// <summary>The image library and its version, for <c>moodle doctor</c>.</summary>
@@ -25,7 +26,18 @@ public static class PictureReader
         {
             // Shrinks while it decodes, so memory is bounded by the target and not by the file.
             using var small = Image.Thumbnail(path, size, height: size, size: Enums.Size.Force, failOn: Enums.FailOn.Error);
-            return TryCopy(small, pixels, out problem);
+            using var colour = small.Colourspace(Enums.Interpretation.Srgb);
+            using var opaque = colour.HasAlpha() ? colour.Flatten(background: [255, 255, 255]) : colour.Copy();
+            using var bytes = opaque.Cast(Enums.BandFormat.Uchar);
+            var data = bytes.WriteToMemory<byte>();
+            if (bytes.Bands != 3 || data.Length != pixels.Length)
+            {
+                problem = $"{bytes.Bands} colour bands where 3 were expected";
+                return false;
+            }
+
+            data.CopyTo(pixels);
+            return true;
         }
         catch (VipsException exception)
         {
@@ -35,7 +47,7 @@ public static class PictureReader
     }
 
     /// <summary>
-    /// Decodes a picture as a network wants it, up to the normalisation of its channels: 8-bit sRGB, transparency on white, turned as its
+    /// Decodes a picture as a network wants it, up to the normalisation of its channels: 8-bit sRGB without its transparency, turned as its
     /// EXIF data say, resized with the filter and cut from the middle; where it is smaller than the cut, the rest is black.
     /// </summary>
     /// <inheritdoc cref="TryRead(string, int, Span{byte}, out string?)"/>
@@ -52,16 +64,28 @@ public static class PictureReader
             using var file = Image.NewFromFile(path, failOn: Enums.FailOn.Error);
             using var turned = file.Autorot();
             var (height, width) = preprocessing.Width is { } fixedWidth ? (preprocessing.Resize, fixedWidth) : Shorter(turned.Height, turned.Width, preprocessing.Resize);
-            // A picture of a thousand megapixels shrinks while it decodes, to at least four times the target, where that makes no visible difference.
+            if (Math.Max(height, width) > MostLength)
+            {
+                problem = $"{turned.Width} × {turned.Height} pixels, which is a line and no picture";
+                return false;
+            }
+
+            // A picture of hundreds of megapixels shrinks while it decodes, to no less than four times the target, where that is hardly seen.
             using var source = (long)turned.Height * turned.Width > MostPixels
                 ? Image.Thumbnail(path, 4 * width, height: 4 * height, size: Enums.Size.Down, failOn: Enums.FailOn.Error)
                 : turned.Copy();
             using var colour = source.Colourspace(Enums.Interpretation.Srgb);
-            using var opaque = colour.HasAlpha() ? colour.Flatten(background: [255, 255, 255]) : colour.Copy();
+            // What is transparent has a colour too, and it is this colour that networks were trained on.
+            using var opaque = colour.HasAlpha() ? colour.ExtractBand(0, n: colour.Bands - 1) : colour.Copy();
             using var bytes = opaque.Cast(Enums.BandFormat.Uchar);
-            using var resized = bytes.Resize((double)width / bytes.Width, kernel: KernelOf(preprocessing.Filter), gap: 0, vscale: (double)height / bytes.Height);
-            using var cut = resized.Gravity(Enums.CompassDirection.Centre, preprocessing.OutputWidth, preprocessing.OutputHeight);
-            return TryCopy(cut, pixels, out problem);
+            if (bytes.Bands != 3)
+            {
+                problem = $"{bytes.Bands} colour bands where 3 were expected";
+                return false;
+            }
+
+            PictureResampler.Resize(bytes.WriteToMemory<byte>(), (bytes.Height, bytes.Width), (height, width), preprocessing.Filter, pixels, (preprocessing.OutputHeight, preprocessing.OutputWidth));
+            return true;
         }
         catch (VipsException exception)
         {
@@ -72,31 +96,6 @@ public static class PictureReader
 
     private static (int Height, int Width) Shorter(int height, int width, int side) =>
         height <= width ? (side, (int)((long)side * width / height)) : ((int)((long)side * height / width), side);
-
-    private static Enums.Kernel KernelOf(PictureFilter filter) => filter switch
-    {
-        PictureFilter.Nearest => Enums.Kernel.Nearest,
-        PictureFilter.Lanczos => Enums.Kernel.Lanczos3,
-        PictureFilter.Bilinear => Enums.Kernel.Linear,
-        _ => Enums.Kernel.Cubic,
-    };
-
-    private static bool TryCopy(Image image, Span<byte> pixels, out string? problem)
-    {
-        using var colour = image.Colourspace(Enums.Interpretation.Srgb);
-        using var opaque = colour.HasAlpha() ? colour.Flatten(background: [255, 255, 255]) : colour.Copy();
-        using var bytes = opaque.Cast(Enums.BandFormat.Uchar);
-        var data = bytes.WriteToMemory<byte>();
-        if (bytes.Bands != 3 || data.Length != pixels.Length)
-        {
-            problem = $"{bytes.Bands} colour bands where 3 were expected";
-            return false;
-        }
-
-        data.CopyTo(pixels);
-        problem = null;
-        return true;
-    }
 
     // One picture a call and many calls at once: the library's own threads and its operation cache only cost there.
     private static bool Configure()
