@@ -33,6 +33,7 @@ public sealed class JsonFile
 
             using var document = JsonDocument.Parse(file, new JsonDocumentOptions { AllowDuplicateProperties = false });
             var value = document.RootElement.Clone();
+            CheckTexts(value);
             return value.ValueKind == JsonValueKind.Object ? new JsonFile(path, "", value) : throw new InputException($"{path}: is no JSON object; expected {{ ... }}");
         }
         // Text that is no UTF-8 shows itself as an invalid operation.
@@ -116,16 +117,31 @@ public sealed class JsonFile
 
     private JsonElement? Find(string name) => _value.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    // Text with half a surrogate pair is JSON, but no text.
-    private static string? TextOf(JsonElement value)
+    private static string? TextOf(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    // Bytes that are no UTF-8, and half a surrogate pair, pass for JSON until somebody asks for the text.
+    private static void CheckTexts(JsonElement value)
     {
-        try
+        switch (value.ValueKind)
         {
-            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
+            case JsonValueKind.String:
+                _ = value.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in value.EnumerateArray())
+                {
+                    CheckTexts(item);
+                }
+
+                break;
+            case JsonValueKind.Object:
+                foreach (var property in value.EnumerateObject())
+                {
+                    _ = property.Name;
+                    CheckTexts(property.Value);
+                }
+
+                break;
         }
     }
 

@@ -76,7 +76,11 @@ internal sealed class FeatureJournal : IDisposable
         BinaryPrimitives.WriteInt32LittleEndian(payload, done);
         BinaryPrimitives.WriteInt32LittleEndian(payload.AsSpan(4), rows);
         MemoryMarshal.AsBytes<int>(batch.Entities.ToArray()).CopyTo(payload.AsSpan(8));
-        MemoryMarshal.AsBytes<float>(features.data<float>().ToArray()).CopyTo(payload.AsSpan(8 + (4 * rows)));
+        if (rows > 0)
+        {
+            MemoryMarshal.AsBytes<float>(features.data<float>().ToArray()).CopyTo(payload.AsSpan(8 + (4 * rows)));
+        }
+
         broken.CopyTo(payload.AsSpan(8 + (4 * rows) + (4 * rows * _size)));
         var head = new byte[RecordHead];
         BinaryPrimitives.WriteInt32LittleEndian(head, payload.Length);

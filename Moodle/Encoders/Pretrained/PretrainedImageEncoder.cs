@@ -38,6 +38,7 @@ public sealed class PretrainedImageEncoder : IFrozenEncoder
         }
 
         Entities = [.. Enumerable.Range(0, paths.Length).Where(entity => !paths[entity].IsEmpty)];
+        using var scope = NewDisposeScope();
         // (byte * scale - mean) / deviation in one step.
         _scale = tensor(_preprocessing.Deviation.Select(deviation => (float)(_preprocessing.Scale / deviation)).ToArray(), device: device).view(1, 3, 1, 1).DetachFromDisposeScope();
         _shift = tensor(_preprocessing.Mean.Zip(_preprocessing.Deviation, (mean, deviation) => (float)(-mean / deviation)).ToArray(), device: device).view(1, 3, 1, 1).DetachFromDisposeScope();
