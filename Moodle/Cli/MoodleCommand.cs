@@ -19,6 +19,7 @@ internal static class MoodleCommand
         {
             verbose,
             TrainCommand.Create(),
+            EncodeCommand.Create(),
             ResumeCommand.Create(),
             EvaluateCommand.Create(),
             PredictCommand.Create(),

@@ -32,8 +32,7 @@ internal static class TrainCommand
                 sets.Add($"device={place}");
             }
 
-            var settings = ConfigLoader.Load(path, sets);
-            settings = settings with { Data = settings.Data.Resolved(path) };
+            var settings = ConfigLoader.Load(path, sets).WithFullPaths(path);
             var folder = result.GetValue(run)
                 ?? Path.Combine("runs", FormattableString.Invariant($"{Path.GetFileNameWithoutExtension(path)}-{DateTime.Now:yyyyMMdd-HHmmss}"));
             LibTorch.Load();

@@ -20,39 +20,11 @@ public sealed record DataConfig
     public bool Cache { get; init; } = true;
 
     /// <summary>The same with full paths.</summary>
-    /// <param name="configFile">The configuration file.</param>
+    /// <param name="configFile">The configuration file that names them.</param>
     /// <exception cref="InputException">A folder is not there.</exception>
-    public DataConfig Resolved(string configFile) => this with
+    public DataConfig WithFullPaths(string configFile) => this with
     {
-        Path = Resolve(configFile),
-        LinksTo = LinksTo is null ? null : Find(LinksTo, configFile)
-            ?? throw new InputException($"data.links_to: there is no folder '{LinksTo}'; set it to the folder of the data set whose texts the links lead to"),
+        Path = ConfigPath.Resolve("data.path", Path, configFile, "the folder with the data set's train, validation and test files"),
+        LinksTo = LinksTo is null ? null : ConfigPath.Resolve("data.links_to", LinksTo, configFile, "the folder of the data set whose texts the links lead to"),
     };
-
-    /// <summary>The folder that <see cref="Path"/> means, as a full path.</summary>
-    /// <param name="configFile">The configuration file that names it.</param>
-    /// <exception cref="InputException">There is no such folder.</exception>
-    public string Resolve(string configFile) => Find(Path, configFile)
-        ?? throw new InputException($"data.path: there is no folder '{Path}'"
-            + (System.IO.Path.IsPathFullyQualified(Path) ? "" : $", neither from the working directory nor beside or above {configFile}")
-            + "; set it to the folder with the data set's train, validation and test files");
-
-    private static string? Find(string path, string configFile)
-    {
-        if (System.IO.Path.IsPathFullyQualified(path) || Directory.Exists(path))
-        {
-            return Directory.Exists(path) ? System.IO.Path.GetFullPath(path) : null;
-        }
-
-        for (var folder = Directory.GetParent(System.IO.Path.GetFullPath(configFile)); folder is not null; folder = folder.Parent)
-        {
-            var candidate = System.IO.Path.Combine(folder.FullName, path);
-            if (Directory.Exists(candidate))
-            {
-                return candidate;
-            }
-        }
-
-        return null;
-    }
 }

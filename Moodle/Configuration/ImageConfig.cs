@@ -53,6 +53,9 @@ public sealed record ImageEncoderConfig : IChecked
     [AtLeast(2)]
     public int PatchSize { get; init; } = 8;
 
+    /// <summary>A network from elsewhere in place of one trained from scratch.</summary>
+    public PretrainedImageConfig Pretrained { get; init; } = new();
+
     /// <inheritdoc/>
     public IEnumerable<(string Key, string Problem)> Check()
     {

@@ -44,4 +44,19 @@ public sealed record MoodleConfig
 
     /// <summary>Ranking and its intervals.</summary>
     public EvaluationConfig Evaluation { get; init; } = new();
+
+    /// <summary>The same with full paths, so that it means the same wherever it is read.</summary>
+    /// <param name="configFile">The configuration file that names them.</param>
+    /// <exception cref="InputException">A path that is used leads nowhere.</exception>
+    public MoodleConfig WithFullPaths(string configFile)
+    {
+        string? Encoder(string branch, Modality modality, string? path) => path is null || !Modalities.Contains(modality) ? path
+            : ConfigPath.Resolve($"{branch}.encoder.pretrained.path", path, configFile, "the folder with the encoder's config.json and weights, or null to train one from scratch", files: true);
+        return this with
+        {
+            Data = Data.WithFullPaths(configFile),
+            Text = Text with { Encoder = Text.Encoder with { Pretrained = Text.Encoder.Pretrained with { Path = Encoder("text", Modality.Text, Text.Encoder.Pretrained.Path) } } },
+            Image = Image with { Encoder = Image.Encoder with { Pretrained = Image.Encoder.Pretrained with { Path = Encoder("image", Modality.Image, Image.Encoder.Pretrained.Path) } } },
+        };
+    }
 }

@@ -64,6 +64,9 @@ public sealed record TextEncoderConfig : IChecked
     /// <summary>Attention over a document's tokens.</summary>
     public TextAttentionConfig Attention { get; init; } = new();
 
+    /// <summary>An encoder from elsewhere in place of one trained from scratch.</summary>
+    public PretrainedTextConfig Pretrained { get; init; } = new();
+
     internal int HeadSize => HiddenSize / Heads;
 
     /// <inheritdoc/>

@@ -5,16 +5,17 @@ namespace Moodle.Encoders;
 /// <summary>Rotary positions (Su et al. 2021): pairs of a head's dimensions turn by an angle that grows with the position, so length has no limit.</summary>
 public sealed class RotaryPositions
 {
-    private const double Base = 10000;
+    private const double UsualBase = 10000;
 
     /// <summary>Prepares the angles of the given positions. The tensors belong to the caller's DisposeScope.</summary>
     /// <param name="positions">int64 [tokens], position of each token in its sequence.</param>
     /// <param name="headSize">d, even.</param>
-    public RotaryPositions(Tensor positions, int headSize)
+    /// <param name="angleBase">The ratio of the fastest to the slowest turning, nearly: larger for longer documents.</param>
+    public RotaryPositions(Tensor positions, int headSize, double angleBase = UsualBase)
     {
         ArgumentNullException.ThrowIfNull(positions);
         var half = headSize / 2;
-        using var frequencies = pow(Base, arange(half, dtype: ScalarType.Float32, device: positions.device).mul(-1.0 / half)); // [d/2]
+        using var frequencies = pow(angleBase, arange(half, dtype: ScalarType.Float32, device: positions.device).mul(-1.0 / half)); // [d/2]
         using var angles = positions.to(ScalarType.Float32).unsqueeze(1).mul(frequencies).unsqueeze(1); // [tokens, 1, d/2]
         (Cosine, Sine) = (angles.cos(), angles.sin());
     }

@@ -61,6 +61,7 @@ public sealed class NumpyArchive : IDisposable
 
         try
         {
+            Check(entry);
             using var stream = entry.Open();
             return NumpyArray.Read(stream, entry.Length, AlwaysAllowed + (LargestGrowth * entry.CompressedLength));
         }
@@ -76,6 +77,22 @@ public sealed class NumpyArchive : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _archive.Dispose();
+
+    // Damaged numbers look like any others, and .NET does not hold entries against their checksums.
+    private static void Check(ZipArchiveEntry entry)
+    {
+        using var stream = entry.Open();
+        var (buffer, sum, length) = (new byte[1 << 16], 0u, 0L);
+        for (int got; length <= entry.Length && (got = stream.Read(buffer)) > 0; length += got)
+        {
+            sum = Crc32.Of(buffer.AsSpan(0, got), sum);
+        }
+
+        if (sum != entry.Crc32 || length != entry.Length)
+        {
+            throw new InvalidDataException("its checksum is wrong: the file is damaged");
+        }
+    }
 
     private static InputException Unreadable(string path, Exception e) => e is InvalidDataException or NotSupportedException or ArgumentException
         ? new InputException($"{path}: no valid .npz file, or cut off ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); fetch it again, or write it with numpy.savez", e)

@@ -1,7 +1,6 @@
 using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Encoders;
-using Moodle.Graphs;
 using Moodle.Modalities;
 using Moodle.Models;
 using Moodle.Runtime;
@@ -38,16 +37,15 @@ public static class AttentionCapture
             throw new InputException($"{source}: the trained text encoder is missing; go on with 'moodle resume {runPath}'");
         }
 
-        var graph = GraphReader.Read(config.Data.Path);
+        var graph = RunData.Read(config.Data);
         RunVocabularies.Check(runPath, graph);
-        var texts = Documents.Write(graph, config.Text.Document);
-        var tokenized = new TokenizedDocuments(
-            texts, new WordPieceTokenizer(WordPieceTrainer.Learn(texts, config.Text.Document.VocabularySize)), config.Text.Document.MaxTokens);
+        var (triples, _) = HoldOut.Divide(graph, config);
+        var (_, tokenized) = TextInputs.Of(graph, Documents.Write(graph, triples, config.Text.Document), config.Text.Document);
 
         using var none = no_grad();
         using var scope = NewDisposeScope();
         var recorder = new Recorder();
-        using var encoder = new TextEncoder(config.Text.Encoder, tokenized, recorder);
+        using var encoder = new TextEncoder(config.Text.Encoder, tokenized, _ => recorder);
         Load(encoder, source);
         encoder.eval();
         var longest = Enumerable.Range(0, tokenized.Count).Where(encoder.Has).OrderByDescending(encoder.Cost).Take(documents).ToArray();

@@ -27,7 +27,11 @@ internal sealed class FeatureBuilder(
         var features = new Dictionary<Modality, EntityFeatures>();
         foreach (var modality in config.Modalities.Order())
         {
-            if (modality == Modality.Text)
+            if (FrozenFeatures.Has(config, modality))
+            {
+                features.Add(modality, Frozen(modality, state));
+            }
+            else if (modality == Modality.Text)
             {
                 features.Add(modality, Text(runner, ref state));
             }
@@ -76,10 +80,7 @@ internal sealed class FeatureBuilder(
         var key = KeyOf(config.Text.Document, config.Text.Encoder, config.Text.Pretrain, string.Join('\n', documents));
         return Build(Modality.Text, key, config.Text.Pretrain, runner, ref state, () =>
         {
-            // Facts repeat names and the few relations; each is heard once.
-            var words = documents.Select(document => document.Text).Concat(config.Text.Document.Triples ? graph.RelationNames : []);
-            var pieces = WordPieceTrainer.Learn(words, config.Text.Document.VocabularySize);
-            var tokenized = new TokenizedDocuments(documents, new WordPieceTokenizer(pieces), config.Text.Document.MaxTokens);
+            var (pieces, tokenized) = TextInputs.Of(graph, documents, config.Text.Document);
             var lengths = Enumerable.Range(0, tokenized.Count).Select(entity => tokenized[entity].Length).Order().ToArray();
             monitor.Message($"text: {pieces.Length:N0} word pieces; documents of {lengths.Average():N0} tokens on average, {lengths[lengths.Length / 2]:N0} (median), "
                 + $"{lengths[lengths.Length * 9 / 10]:N0} (90 % are shorter), {lengths[lengths.Length * 99 / 100]:N0} (99 %), {lengths[^1]:N0} (longest)");
@@ -138,7 +139,7 @@ internal sealed class FeatureBuilder(
     {
         if (state.Stage is UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName)
         {
-            throw new InputException($"{path}: missing, or made from other {what} or triples than those that {graph.Path} has now; restore the data set, or train again with --force");
+            throw new InputException($"{path}: missing, or made from other {what}, triples or weights than those that {graph.Path} and the configuration have now; restore them, or train again with --force");
         }
     }
 
@@ -146,8 +147,53 @@ internal sealed class FeatureBuilder(
         Modality modality, string key, EncoderTrainingConfig training, StageRunner runner, ref TrainingState state, Func<TEncoder> create)
         where TEncoder : nn.Module, IEntityEncoder
     {
+        if (Find(modality, key, state, "data.cache: false trains anew") is { } found)
+        {
+            return found;
+        }
+
+        RandomState.Seed(config.Seed);
+        using var encoder = create();
+        using var stage = new EncodeStage<TEncoder>(modality, training, encoder, graph, TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples), device);
+        state = runner.Run(stage, state);
+        var (features, entities) = stage.Encode(monitor, cancellation);
+        var path = PathOf(run.Path, modality);
+        FeatureStore.Write(path, key, features, entities, ModuleTensors.Of(encoder, "encoder."));
+        if (config.Data.Cache)
+        {
+            AtomicFile.Copy(path, FeatureStore.CacheOf(modality, key));
+        }
+
+        return features;
+    }
+
+    // What 'moodle encode' would write, and writes it where that was not called before.
+    private EntityFeatures Frozen(Modality modality, TrainingState state)
+    {
+        var frozen = new FrozenFeatures(config, graph, triples, device, monitor, cancellation);
+        var key = frozen.KeyOf(modality);
+        if (Find(modality, key, state, "data.cache: false encodes anew") is { } found)
+        {
+            return found;
+        }
+
+        var path = PathOf(run.Path, modality);
+        if (!config.Data.Cache)
+        {
+            return frozen.Encode(modality, key, path);
+        }
+
+        var cached = FeatureStore.CacheOf(modality, key);
+        var features = frozen.Encode(modality, key, cached);
+        AtomicFile.Copy(cached, path);
+        return features;
+    }
+
+    // From the run's folder, or from the cache; null where neither has them.
+    private EntityFeatures? Find(Modality modality, string key, TrainingState state, string anew)
+    {
         var (name, path) = (MultimodalModel.NameOf(modality), PathOf(run.Path, modality));
-        var cached = Path.Combine(UserCache.Folder("features"), $"{name}-{key}.safetensors");
+        var cached = FeatureStore.CacheOf(modality, key);
         if (FeatureStore.Read(path, key, graph.Entities.Count) is { } own)
         {
             return own;
@@ -157,23 +203,12 @@ internal sealed class FeatureBuilder(
         Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
         if (config.Data.Cache && FeatureStore.Read(cached, key, graph.Entities.Count) is { } shared)
         {
-            monitor.Message($"encode {name}: taken from the cache ({cached}); data.cache: false trains anew");
+            monitor.Message($"encode {name}: taken from the cache ({cached}); {anew}");
             AtomicFile.Copy(cached, path);
             return shared;
         }
 
-        RandomState.Seed(config.Seed);
-        using var encoder = create();
-        using var stage = new EncodeStage<TEncoder>(modality, training, encoder, graph, TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples), device);
-        state = runner.Run(stage, state);
-        var (features, entities) = stage.Encode(monitor, cancellation);
-        FeatureStore.Write(path, key, features, entities, ModuleTensors.Of(encoder, "encoder."));
-        if (config.Data.Cache)
-        {
-            AtomicFile.Copy(path, cached);
-        }
-
-        return features;
+        return null;
     }
 
     private static string ContentOf(string path)

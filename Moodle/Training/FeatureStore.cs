@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Moodle.Configuration;
 using Moodle.Models;
 using Moodle.Runtime;
 using static TorchSharp.torch;
@@ -26,6 +27,9 @@ internal static class FeatureStore
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    /// <summary>Where the user's cache keeps features, for any run.</summary>
+    public static string CacheOf(Modality modality, string key) => Path.Combine(UserCache.Folder("features"), $"{MultimodalModel.NameOf(modality)}-{key}.safetensors");
 
     /// <summary>Writes features.</summary>
     /// <param name="path">The file.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Moodle.Configuration;
 using Moodle.Graphs;
 using Moodle.Runtime;
 
@@ -10,6 +11,10 @@ namespace Moodle.Training;
 /// </summary>
 internal static class HoldOut
 {
+    /// <summary>Divides as a run of this configuration does; without a fusion nothing is held out.</summary>
+    public static (ImmutableArray<Triple> Branches, ImmutableArray<Triple> Fusion) Divide(KnowledgeGraph graph, MoodleConfig config) =>
+        Divide(graph, config.Fusion.Enabled && config.Modalities.Count > 1 ? config.Fusion.HoldOut : 0, config.Seed);
+
     /// <summary>
     /// Draws the held-out triples by seed. All triples between the same two entities stay together, so that an inverse or symmetric fact does
     /// not tell; and no entity or relation loses its last triple.

@@ -68,7 +68,7 @@ public static class Trainer
         run.Metrics.Truncate(state.MetricsLength);
         var runner = new StageRunner(run, config, monitor, cancellation);
         // Encoders must not know what the fusion learns trust from, either.
-        var (forBranches, forFusion) = HoldOut.Divide(graph, config.Fusion.Enabled && config.Modalities.Count > 1 ? config.Fusion.HoldOut : 0, config.Seed);
+        var (forBranches, forFusion) = HoldOut.Divide(graph, config);
         var features = new FeatureBuilder(run, config, graph, forBranches, device, monitor, cancellation).Build(runner, ref state);
 
         RandomState.Seed(config.Seed);

@@ -60,6 +60,18 @@ public sealed class NumpyTests
         Assert.Contains("holds no array \"x\"; it has features, ids", Refusal(() => archive.Read("x")));
     }
 
+    [NoTensorLeak]
+    public void AnArchive_WhoseNumbersWereDamaged_IsRefused()
+    {
+        using var folder = TestData.NewFolder();
+        WriteArchive(folder["a.npz"], CompressionLevel.NoCompression, ("a", Npy("<f4", "(100,)", new byte[400])));
+        var bytes = File.ReadAllBytes(folder["a.npz"]);
+        bytes[300] ^= 1;
+        File.WriteAllBytes(folder["a.npz"], bytes);
+        using var archive = NumpyArchive.Open(folder["a.npz"]);
+        Assert.Contains("checksum", Refusal(() => archive.Read("a")));
+    }
+
     [TestMethod]
     [DataRow("|O", "(2,)", "an array of objects is a pickle, which may hold programs and is not opened")]
     [DataRow(">f4", "(2,)", "elements of type '>f4' are big-endian; save them with .astype(\"<f4\")")]

@@ -70,11 +70,7 @@ internal sealed class TinyGraph : IDisposable
     public string PictureOf(int town) => Path.Combine(Data, "images", Label(town).TrimStart('/').Replace('/', '.'), "0.png");
 
     /// <summary>The configuration as <c>train</c> resolves it.</summary>
-    public MoodleConfig Config(params string[] sets)
-    {
-        var config = ConfigLoader.Load(ConfigFile, sets);
-        return config with { Data = config.Data.Resolved(ConfigFile) };
-    }
+    public MoodleConfig Config(params string[] sets) => ConfigLoader.Load(ConfigFile, sets).WithFullPaths(ConfigFile);
 
     public void Dispose() => _folder.Dispose();
 
