@@ -29,7 +29,7 @@ internal sealed class LabelTriples(Numbering entities, string? entityList)
         var entities = new Numbering();
         foreach (var row in Tsv.Read(path, "entity"))
         {
-            if (!entities.TryAdd(row.Fields[0]))
+            if (!entities.TryAdd(Labels.Bare(row.Fields[0])))
             {
                 throw InputException.At(path, row.Line, $"entity '{row.Fields[0]}' is listed twice", "remove one of the two lines");
             }
@@ -40,7 +40,7 @@ internal sealed class LabelTriples(Numbering entities, string? entityList)
 
     /// <summary>Reads tab separated splits: training and test must hold something.</summary>
     public GraphDraft ReadTabs((string Train, string Validation, string Test) paths) => Draft(paths, TabShape,
-        path => Tsv.Read(path, "head", "relation", "tail").Select(row => (row.Line, row.Fields)));
+        path => Tsv.Read(path, "head", "relation", "tail").Select(row => (row.Line, Array.ConvertAll(row.Fields, Labels.Bare))));
 
     /// <summary>Reads splits between blanks: training and test must hold something.</summary>
     public GraphDraft ReadBlanks((string Train, string Validation, string Test) paths) => Draft(paths, BlankShape, Blanks);

@@ -32,6 +32,15 @@ public sealed class TextsAndPicturesTests
     }
 
     [TestMethod]
+    public void UrisInBrackets_MeetTheirTextsBetweenTabsToo()
+    {
+        using var folder = new GraphFolder().With("train.txt", "<http://x/a>\t<http://r>\t<http://x/b>\n").With("valid.txt", "").With("test.txt", "<http://x/b>\t<http://r>\thttp://x/a\n")
+            .With("entity2text.txt", "<http://x/a>\tA\nhttp://x/b\tB\n");
+
+        CollectionAssert.AreEqual(new[] { "A", "B" }, folder.Read().GivenNames);
+    }
+
+    [TestMethod]
     public void ATextWithoutATab_IsNamed()
     {
         using var folder = GraphFolder.Small().With("entity2textlong.txt", "paris\tA city.\nrome A city.\n");

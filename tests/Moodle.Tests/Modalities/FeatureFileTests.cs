@@ -126,6 +126,7 @@ public sealed class FeatureFileTests
     [DataRow("DB15K", 2_407)]
     public void RealFeatures_BelongToTheEntitiesWithPictures(string name, int count)
     {
+        TestData.Require("FB15K-237-IMG"); // DB15K's pictures are there.
         var graph = GraphReader.Read(TestData.Require(name));
         var (values, entities, summary) = FeatureFile.Read(
             new() { File = "features/mobilenet_v2_mean_f16.npy", Ids = "features/entities.txt" }, graph, "image.features");
