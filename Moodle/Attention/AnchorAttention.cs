@@ -37,17 +37,16 @@ public sealed class AnchorAttention : IPackedAttention
     public Tensor Attend(Tensor query, Tensor key, Tensor value)
     {
         Check(query, key, value, 4, "[batch, heads, n, d]");
+        if (IsDense(query.shape[2]))
+        {
+            return nn.functional.scaled_dot_product_attention(query, key, value, is_casual: Options.Causal);
+        }
+
         using var scope = NewDisposeScope();
         var outputs = new Tensor[query.shape[0]];
         for (var b = 0; b < outputs.Length; b++)
         {
-            var (q, k, v) = (query[b].contiguous(), key[b].contiguous(), value[b].contiguous());
-            if (b == 0 && IsDense(q.shape[1]))
-            {
-                return nn.functional.scaled_dot_product_attention(query, key, value, is_casual: Options.Causal).MoveToOuterDisposeScope();
-            }
-
-            outputs[b] = Sequence(q, k, v);
+            outputs[b] = Sequence(query[b].contiguous(), key[b].contiguous(), value[b].contiguous());
         }
 
         return stack(outputs).MoveToOuterDisposeScope();
