@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Moodle.Configuration;
 using Moodle.Modalities;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Encoders.Pretrained;
