@@ -53,15 +53,23 @@ public sealed class PretrainedFolder : IDisposable
     public Tensor Read(string name) => _tensors[name]();
 
     /// <summary>A digest of everything in the folder that features depend on: weights, configuration, tokenizer, preprocessing.</summary>
+    /// <exception cref="InputException">It is not there or cannot be read.</exception>
     public static string Digest(string path)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        string[] files = File.Exists(path) ? [path] : [.. Directory.EnumerateFiles(path).Where(IsRead).Order(StringComparer.Ordinal)];
-        foreach (var file in files)
+        try
         {
-            hash.AppendData(System.Text.Encoding.UTF8.GetBytes(System.IO.Path.GetFileName(file) + "\n"));
-            using var stream = File.OpenRead(file);
-            hash.AppendData(SHA256.HashData(stream));
+            string[] files = File.Exists(path) ? [path] : [.. Directory.EnumerateFiles(path).Where(IsRead).Order(StringComparer.Ordinal)];
+            foreach (var file in files)
+            {
+                hash.AppendData(System.Text.Encoding.UTF8.GetBytes(System.IO.Path.GetFileName(file) + "\n"));
+                using var stream = File.OpenRead(file);
+                hash.AppendData(SHA256.HashData(stream));
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"{path}: the encoder cannot be read: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}; bring it back, or change the configuration's pretrained.path", e);
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());

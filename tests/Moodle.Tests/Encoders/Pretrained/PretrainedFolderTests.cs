@@ -69,6 +69,7 @@ public sealed class PretrainedFolderTests
         Assert.Contains("never executed", problem);
         Assert.Contains("safe_serialization=True", problem);
         Assert.Contains("there is no such folder", Problem(folder["nothing"]));
+        Assert.Contains("the encoder cannot be read", Assert.ThrowsExactly<InputException>(() => PretrainedFolder.Digest(folder["nothing"])).Message);
         TextModelTests.Bert("bert", 9).Write(folder["model.safetensors"]);
         File.WriteAllText(folder["config.json"], """{"model_type": "llama"}""");
         Assert.Contains("'model_type' is llama; known are bert", Problem(folder.Path));
