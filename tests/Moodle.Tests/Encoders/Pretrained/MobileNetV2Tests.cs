@@ -34,7 +34,7 @@ public sealed class MobileNetV2Tests
             void Add(string name, IEnumerable<double> values, string shape)
             {
                 using var entry = archive.CreateEntry(name + ".npy", CompressionLevel.NoCompression).Open();
-                entry.Write(NpyTests.Array("<f4", "False", shape, [.. values.SelectMany(value => BitConverter.GetBytes((float)value))]));
+                entry.Write(NumpyTests.Npy("<f4", shape, [.. values.SelectMany(value => BitConverter.GetBytes((float)value))]));
             }
 
             for (var i = 0; i < layers.Length; i++)
@@ -76,7 +76,7 @@ public sealed class MobileNetV2Tests
         var batch = encoder.Prepare([.. encoder.Entities], CancellationToken.None);
         Assert.IsEmpty(batch.Broken);
         var made = encoder.Encode(batch);
-        var given = Npy.Read(Path.Combine(data, "features", "mobilenet_v2_mean_f16.npy")).to(ScalarType.Float32).index_select(0, tensor(entities.Select(group => rows[group.Key]).ToArray()));
+        var given = NumpyArray.Read(Path.Combine(data, "features", "mobilenet_v2_mean_f16.npy")).to(ScalarType.Float32).index_select(0, tensor(entities.Select(group => rows[group.Key]).ToArray()));
         Assert.IsGreaterThan(0.999f, nn.functional.cosine_similarity(made, given, dim: 1).min().item<float>());
     }
 
