@@ -9,7 +9,7 @@ namespace Moodle.Attention;
 /// gradients through q, k and v, over sequences of any length. θ = ∞ is dense attention.
 /// </summary>
 /// <remarks>
-/// float32, float64 and bfloat16; heads of a multiple of 8 up to 128. Memory grows with the tokens and with the lists of selected keys, except in
+/// float32, float64 and bfloat16; heads of a multiple of 8 up to 128 (where dense attention may be chosen automatically, of any size). Memory grows with the tokens and with the lists of selected keys, except in
 /// <see cref="AttentionImplementation.Reference"/>. The selection is a constant to the gradient. Instances hold no state and may be shared.
 /// </remarks>
 public sealed class AnchorAttention : IPackedAttention
@@ -37,7 +37,7 @@ public sealed class AnchorAttention : IPackedAttention
     public Tensor Attend(Tensor query, Tensor key, Tensor value)
     {
         Check(query, key, value, 4, "[batch, heads, n, d]");
-        if (IsDense(query.shape[2]))
+        if (IsDense(query.shape[2]) || !Takes(query.shape[3]))
         {
             return nn.functional.scaled_dot_product_attention(query, key, value, is_casual: Options.Causal);
         }
@@ -64,7 +64,7 @@ public sealed class AnchorAttention : IPackedAttention
         ArgumentNullException.ThrowIfNull(sequences);
         Check(query, key, value, sequences);
         var pieces = Pieces(sequences).ToArray();
-        if (pieces is [{ Dense: true }])
+        if (pieces is [{ Dense: true }] || !Takes(query.shape[2]))
         {
             return _dense.Attend(query, key, value, sequences);
         }
@@ -129,8 +129,8 @@ public sealed class AnchorAttention : IPackedAttention
         return measurement.Result();
     }
 
-    /// <summary>Whether heads may be of this size.</summary>
-    public static bool Takes(long headSize) => headSize % 8 == 0 && headSize is > 0 and <= 128;
+    // Heads of another size are dense where that is chosen automatically, else refused.
+    private static bool Takes(long headSize) => headSize % 8 == 0 && headSize is > 0 and <= 128;
 
     /// <summary>Whether a sequence of this length takes the dense path whatever is in it.</summary>
     public bool IsDense(long length) => length <= Options.DenseUpTo || (Options.Implementation != AttentionImplementation.Reference
@@ -138,7 +138,7 @@ public sealed class AnchorAttention : IPackedAttention
             || AnchorGroup.Of((int)length, Options).All(group => group.Candidates == 0)));
 
     // [heads, n, d]. Numbers that are not finite are dense attention's business: they show in its output as nobody else would make them.
-    private bool IsSparse(Tensor q, Tensor k, Tensor v) => !IsDense(q.shape[1])
+    private bool IsSparse(Tensor q, Tensor k, Tensor v) => !IsDense(q.shape[1]) && Takes(q.shape[2])
         && !(Options.Implementation == AttentionImplementation.Auto && AutoChoice.IsDense(q, k, Options))
         && new[] { q, k, v }.All(IsFinite);
 
@@ -175,7 +175,7 @@ public sealed class AnchorAttention : IPackedAttention
         : Options.Implementation == AttentionImplementation.Reference ? AnchorReference.Attend(q, k, v, Options)
         : StripeFunction.Attend(q, k, v, Options);
 
-    private static void Check(Tensor query, Tensor key, Tensor value, PackedSequences sequences)
+    private void Check(Tensor query, Tensor key, Tensor value, PackedSequences sequences)
     {
         Check(query, key, value, 3, "[tokens, heads, d]");
         if (query.shape[0] != sequences.Tokens)
@@ -184,7 +184,7 @@ public sealed class AnchorAttention : IPackedAttention
         }
     }
 
-    private static void Check(Tensor query, Tensor key, Tensor value, int dimensions, string shape)
+    private void Check(Tensor query, Tensor key, Tensor value, int dimensions, string shape)
     {
         ArgumentNullException.ThrowIfNull(query);
         ArgumentNullException.ThrowIfNull(key);
@@ -207,7 +207,7 @@ public sealed class AnchorAttention : IPackedAttention
             }
         }
 
-        if (!Takes(query.shape[^1]))
+        if (!Takes(query.shape[^1]) && Options.Implementation != AttentionImplementation.Auto)
         {
             throw new ArgumentException($"heads of size {query.shape[^1]}; expected a multiple of 8 up to 128", nameof(query));
         }

@@ -8,13 +8,12 @@ public static class LayerAttention
 {
     /// <summary>Chooses by configuration.</summary>
     /// <param name="config">The configuration.</param>
-    /// <param name="headSize">The encoder's size of a head; where AnchorAttention cannot take it, automatic choice is dense.</param>
     /// <returns>From a layer's number, counted from 0, to its attention.</returns>
-    public static Func<int, IPackedAttention> Of(TextAttentionConfig config, int headSize)
+    public static Func<int, IPackedAttention> Of(TextAttentionConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
         var dense = new DenseAttention();
-        if (config.Kind == TextAttention.Dense || (config.Kind == TextAttention.Auto && !AnchorAttention.Takes(headSize)))
+        if (config.Kind == TextAttention.Dense)
         {
             return _ => dense;
         }

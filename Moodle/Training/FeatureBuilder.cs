@@ -85,7 +85,7 @@ internal sealed class FeatureBuilder(
             monitor.Message($"text: {pieces.Length:N0} word pieces; documents of {lengths.Average():N0} tokens on average, {lengths[lengths.Length / 2]:N0} (median), "
                 + $"{lengths[lengths.Length * 9 / 10]:N0} (90 % are shorter), {lengths[lengths.Length * 99 / 100]:N0} (99 %), {lengths[^1]:N0} (longest)");
             AtomicFile.WriteText(Path.Combine(RunFolder.FeaturesOf(run.Path), "word_pieces.json"), JsonSerializer.Serialize(pieces));
-            return new TextEncoder(config.Text.Encoder, tokenized, LayerAttention.Of(config.Text.Encoder.Attention, config.Text.Encoder.HeadSize));
+            return new TextEncoder(config.Text.Encoder, tokenized, LayerAttention.Of(config.Text.Encoder.Attention));
         });
     }
 

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Security.Cryptography;
-using Moodle.Attention;
 using Moodle.Configuration;
+using Moodle.Encoders;
 using Moodle.Encoders.Pretrained;
 using Moodle.Graphs;
 using Moodle.Modalities;
@@ -26,7 +26,7 @@ internal sealed class FrozenFeatures(
     public string KeyOf(Modality modality) => FeatureStore.KeyOf(modality == Modality.Text
         ?
         [
-            Version, PretrainedFolder.Digest(config.Text.Encoder.Pretrained.Path!), $"{config.Text.Encoder.Pretrained with { Path = null }} {config.Text.Document.MaxTokens}",
+            Version, PretrainedFolder.Digest(config.Text.Encoder.Pretrained.Path!), $"{config.Text.Encoder.Pretrained with { Path = null }} {config.Text.Document.MaxTokens} {System.Text.Json.JsonSerializer.Serialize(config.Text.Encoder.Attention)}",
             string.Join('\n', graph.Entities.Labels), .. WrittenDocuments(),
         ]
         :
@@ -115,7 +115,7 @@ internal sealed class FrozenFeatures(
     {
         if (modality == Modality.Text)
         {
-            var text = new PretrainedTextEncoder(config.Text.Encoder.Pretrained, WrittenDocuments(), config.Text.Document.MaxTokens, new DenseAttention(), device);
+            var text = new PretrainedTextEncoder(config.Text.Encoder.Pretrained, WrittenDocuments(), config.Text.Document.MaxTokens, LayerAttention.Of(config.Text.Encoder.Attention)(0), device);
             monitor.Message($"encode {name}: {text.Summary}");
             return text;
         }
