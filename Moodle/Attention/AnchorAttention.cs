@@ -9,7 +9,8 @@ namespace Moodle.Attention;
 /// gradients through q, k and v, over sequences of any length. θ = ∞ is dense attention.
 /// </summary>
 /// <remarks>
-/// float32, float64 and bfloat16; heads of a multiple of 8 up to 128 (where dense attention may be chosen automatically, of any size). Memory grows with the tokens and with the lists of selected keys, except in
+/// float32, float64 and bfloat16; heads of a multiple of 8 up to 128, or of any size under automatic choice, which then is dense. Memory grows with
+/// the tokens and with the lists of selected keys, except in
 /// <see cref="AttentionImplementation.Reference"/>. The selection is a constant to the gradient. Instances hold no state and may be shared.
 /// </remarks>
 public sealed class AnchorAttention : IPackedAttention

@@ -27,7 +27,10 @@ internal static class BenchAttentionCommand
         var causal = new Option<bool>("--causal") { Description = "Rows attend to earlier positions and themselves only." };
         var implementation = new Option<AttentionImplementation>("--implementation")
         {
-            HelpName = "auto|reference|cpu|cuda", DefaultValueFactory = _ => AttentionImplementation.Cpu, CustomParser = Implementation, Description = "Who computes AnchorAttention.",
+            HelpName = "auto|reference|cpu|cuda",
+            DefaultValueFactory = _ => AttentionImplementation.Cpu,
+            CustomParser = Implementation,
+            Description = "Who computes AnchorAttention.",
         };
         var device = new Option<string>("--device") { HelpName = "D", DefaultValueFactory = _ => "cpu", Description = "cpu, cuda or cuda:N." };
         var mode = new Option<string>("--mode") { HelpName = "forward|train", DefaultValueFactory = _ => "forward", CustomParser = Mode, Description = "Forward alone, or with the gradients of q, k and v." };

@@ -22,7 +22,11 @@ public sealed class AnchorAttentionTests
             int[] lengths = [.. Enumerable.Range(0, 1 + random.Next(3)).Select(_ => 1 + random.Next(48))];
             yield return (lengths, 8 * (1 + random.Next(2)), new AnchorAttentionOptions
             {
-                Block = 1 + random.Next(6), Step = 1 + random.Next(4), Init = random.Next(6), Local = random.Next(6), Causal = i % 2 == 0,
+                Block = 1 + random.Next(6),
+                Step = 1 + random.Next(4),
+                Init = random.Next(6),
+                Local = random.Next(6),
+                Causal = i % 2 == 0,
             });
         }
     }
