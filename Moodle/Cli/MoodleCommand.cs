@@ -22,6 +22,7 @@ internal static class MoodleCommand
             EncodeCommand.Create(),
             ResumeCommand.Create(),
             EvaluateCommand.Create(),
+            ReproduceCommand.Create(),
             PredictCommand.Create(),
             DataCommand.Create(),
             BenchCommand.Create(),

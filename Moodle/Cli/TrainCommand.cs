@@ -33,8 +33,7 @@ internal static class TrainCommand
             }
 
             var settings = ConfigLoader.Load(path, sets).WithFullPaths(path);
-            var folder = result.GetValue(run)
-                ?? Path.Combine("runs", FormattableString.Invariant($"{Path.GetFileNameWithoutExtension(path)}-{DateTime.Now:yyyyMMdd-HHmmss}"));
+            var folder = RunFolder.Named(result.GetValue(run), Path.GetFileNameWithoutExtension(path));
             LibTorch.Load();
             return RunConsole.Work(folder, (console, cancellation) =>
             {

@@ -47,6 +47,10 @@ internal sealed class RunFolder : IDisposable
     /// <summary>The folder of a run's encoders and their features.</summary>
     public static string FeaturesOf(string path) => System.IO.Path.Combine(path, "features");
 
+    /// <summary>The folder that was asked for, or one of its own for this moment: <c>runs/NAME-DATE-TIME</c>.</summary>
+    public static string Named(string? asked, string name) =>
+        asked ?? System.IO.Path.Combine("runs", FormattableString.Invariant($"{name}-{DateTime.Now:yyyyMMdd-HHmmss}"));
+
     /// <summary>The configuration that a run was started with.</summary>
     /// <exception cref="InputException">The folder holds no run, or its configuration is damaged.</exception>
     public static MoodleConfig ReadConfig(string path)
