@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using ICSharpCode.SharpZipLib.Checksum;
 using static TorchSharp.torch;
 
 namespace Moodle.Runtime;
@@ -82,13 +83,13 @@ public sealed class NumpyArchive : IDisposable
     private static void Check(ZipArchiveEntry entry)
     {
         using var stream = entry.Open();
-        var (buffer, sum, length) = (new byte[1 << 16], 0u, 0L);
+        var (buffer, sum, length) = (new byte[1 << 16], new Crc32(), 0L);
         for (int got; length <= entry.Length && (got = stream.Read(buffer)) > 0; length += got)
         {
-            sum = Crc32.Of(buffer.AsSpan(0, got), sum);
+            sum.Update(new ArraySegment<byte>(buffer, 0, got));
         }
 
-        if (sum != entry.Crc32 || length != entry.Length)
+        if ((uint)sum.Value != entry.Crc32 || length != entry.Length)
         {
             throw new InvalidDataException("its checksum is wrong: the file is damaged");
         }

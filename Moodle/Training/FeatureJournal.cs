@@ -2,8 +2,8 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using ICSharpCode.SharpZipLib.Checksum;
 using Moodle.Encoders.Pretrained;
-using Moodle.Runtime;
 using static TorchSharp.torch;
 
 namespace Moodle.Training;
@@ -84,7 +84,7 @@ internal sealed class FeatureJournal : IDisposable
         broken.CopyTo(payload.AsSpan(8 + (4 * rows) + (4 * rows * _size)));
         var head = new byte[RecordHead];
         BinaryPrimitives.WriteInt32LittleEndian(head, payload.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(4), Crc32.Of(payload));
+        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(4), Checksum(payload));
         try
         {
             _file.Write(head);
@@ -143,6 +143,13 @@ internal sealed class FeatureJournal : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
+    private static uint Checksum(byte[] payload)
+    {
+        var sum = new Crc32();
+        sum.Update(payload);
+        return (uint)sum.Value;
+    }
+
     private InputException Damaged() => new($"{_path}: changed while it was read; delete it and start again");
 
     // Null, with the position where the record began, where there is no whole one.
@@ -155,7 +162,7 @@ internal sealed class FeatureJournal : IDisposable
         {
             var payload = new byte[length];
             _file.ReadExactly(payload);
-            if (Crc32.Of(payload) == BinaryPrimitives.ReadUInt32LittleEndian(head[4..]))
+            if (Checksum(payload) == BinaryPrimitives.ReadUInt32LittleEndian(head[4..]))
             {
                 return payload;
             }
