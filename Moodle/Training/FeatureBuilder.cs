@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using System.Text.Json;
 using Moodle.Attention;
 using Moodle.Configuration;
@@ -97,7 +96,7 @@ internal sealed class FeatureBuilder(
         }
 
         var files = graph.Images.SelectMany(paths => paths.Take(config.Image.MaxPictures))
-            .AsParallel().AsOrdered().Select(path => $"{Path.GetRelativePath(graph.Path, path)} {ContentOf(path)}");
+            .AsParallel().AsOrdered().Select(path => $"{Path.GetRelativePath(graph.Path, path)} {FeatureStore.ContentOf(path)}");
         var key = KeyOf(config.Image.MaxPictures, config.Image.Encoder, config.Image.Pretrain, string.Join('\n', files));
         return Build(Modality.Image, key, config.Image.Pretrain, runner, ref state, () =>
         {
@@ -119,7 +118,7 @@ internal sealed class FeatureBuilder(
     private EntityFeatures FromFile(Modality modality, FeatureFileConfig options, TrainingState state)
     {
         var (name, path) = (MultimodalModel.NameOf(modality), PathOf(run.Path, modality));
-        var files = new[] { options.File, options.Ids, options.Mask }.Select(file => file is null ? "" : ContentOf(Path.Combine(graph.Path, file)));
+        var files = new[] { options.File, options.Ids, options.Mask }.Select(file => file is null ? "" : FeatureStore.ContentOf(Path.Combine(graph.Path, file)));
         var key = FeatureStore.KeyOf([Version, options.ToString(), .. files, string.Join('\n', graph.Entities.Labels)]);
         if (FeatureStore.Read(path, key, graph.Entities.Count) is { } own)
         {
@@ -209,19 +208,6 @@ internal sealed class FeatureBuilder(
         }
 
         return null;
-    }
-
-    private static string ContentOf(string path)
-    {
-        try
-        {
-            using var file = File.OpenRead(path);
-            return Convert.ToHexStringLower(SHA256.HashData(file));
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return "unreadable";
-        }
     }
 
     private string KeyOf(params object[] options) => FeatureStore.KeyOf(

@@ -28,6 +28,20 @@ internal static class FeatureStore
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
+    /// <summary>A digest of a file for <see cref="KeyOf"/>; the same for all that cannot be read.</summary>
+    public static string ContentOf(string path)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            return Convert.ToHexStringLower(SHA256.HashData(file));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return "unreadable";
+        }
+    }
+
     /// <summary>Where the user's cache keeps features, for any run.</summary>
     public static string CacheOf(Modality modality, string key) => Path.Combine(UserCache.Folder("features"), $"{MultimodalModel.NameOf(modality)}-{key}.safetensors");
 

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using System.Security.Cryptography;
 using Moodle.Configuration;
 using Moodle.Encoders;
 using Moodle.Encoders.Pretrained;
@@ -32,7 +31,7 @@ internal sealed class FrozenFeatures(
         :
         [
             Version, PretrainedFolder.Digest(config.Image.Encoder.Pretrained.Path!), $"{config.Image.Encoder.Pretrained with { Path = null }}", string.Join('\n', graph.Entities.Labels),
-            .. UsedPictures().SelectMany((paths, entity) => paths.Select(path => (path, entity))).AsParallel().AsOrdered().Select(picture => $"{picture.entity} {ContentOf(picture.path)}"),
+            .. UsedPictures().SelectMany((paths, entity) => paths.Select(path => (path, entity))).AsParallel().AsOrdered().Select(picture => $"{picture.entity} {FeatureStore.ContentOf(picture.path)}"),
         ]);
 
     /// <summary>Encodes all that has the modality, going on where a journal of the same key ends.</summary>
@@ -135,17 +134,4 @@ internal sealed class FrozenFeatures(
         Modality.Image => config.Image.Encoder.Pretrained,
         _ => null,
     };
-
-    private static string ContentOf(string path)
-    {
-        try
-        {
-            using var file = File.OpenRead(path);
-            return Convert.ToHexStringLower(SHA256.HashData(file));
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return "unreadable";
-        }
-    }
 }
