@@ -22,6 +22,8 @@ internal static class MoodleCommand
             ResumeCommand.Create(),
             EvaluateCommand.Create(),
             PredictCommand.Create(),
+            ReportCommand.Create(),
+            ExploreCommand.Create(),
             DataCommand.Create(),
             BenchCommand.Create(),
             DoctorCommand.Create(),

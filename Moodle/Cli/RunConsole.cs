@@ -1,4 +1,5 @@
 using Moodle.Evaluation;
+using Moodle.Reporting;
 
 namespace Moodle.Cli;
 
@@ -17,12 +18,28 @@ internal static class RunConsole
             console.Clear();
             EvaluationTable.Print(report);
             Console.WriteLine($"results: {Path.Combine(folder, "results.json")}");
+            Report(folder, console, interrupt.Token);
             return 0;
         }
         catch (OperationCanceledException)
         {
             console.Message($"moodle: interrupted; 'moodle resume {folder}' goes on from here");
             return MoodleCommand.Interrupted;
+        }
+    }
+
+    // The results stand already: whatever keeps the report from being written is told and costs nothing else.
+    private static void Report(string folder, ProgressConsole console, CancellationToken cancellation)
+    {
+        try
+        {
+            ReportWriter.Write(folder, folder, progress: (done, total) => console.Progress("report", done, total, "queries"), cancellation: cancellation);
+            console.Clear();
+            Console.WriteLine($"report: {Path.Combine(folder, "report.html")}");
+        }
+        catch (Exception exception)
+        {
+            console.Message($"moodle: the report was not written ({exception.Message.ReplaceLineEndings(" ").TrimEnd('.')}); the results are safe, 'moodle report {folder}' tries again");
         }
     }
 }
