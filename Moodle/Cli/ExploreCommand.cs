@@ -32,7 +32,7 @@ internal static class ExploreCommand
             console.Clear();
             using var server = new ExplorerServer(explorer, result.GetValue(port));
             Console.WriteLine($"open {server.Address} in a browser; Ctrl-C stops");
-            server.Run(interrupt.Token);
+            server.RunAsync(interrupt.Token).GetAwaiter().GetResult();
             return 0;
         });
         return command;

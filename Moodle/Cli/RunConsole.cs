@@ -17,8 +17,8 @@ internal static class RunConsole
             var report = work(console, interrupt.Token);
             console.Clear();
             EvaluationTable.Print(report);
-            Console.WriteLine($"results: {Path.Combine(folder, "results.json")}");
             Report(folder, console, interrupt.Token);
+            Console.WriteLine($"results: {Path.Combine(folder, "results.json")}");
             return 0;
         }
         catch (OperationCanceledException)

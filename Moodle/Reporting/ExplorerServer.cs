@@ -1,119 +1,142 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Moodle.Reporting;
 
 /// <summary>
-/// Serves the explorer on the loopback address alone. Answers GET and HEAD, and refuses every Host but its own, so that a page from
-/// elsewhere cannot reach it under a name that it bends to this address. It is .NET's own HttpListener: ASP.NET Core would bring 27 MB
-/// to a program that has to stay below 100.
+/// Serves the explorer on the loopback address alone: HTTP/1.1, GET and HEAD, no bodies. Refuses every Host but its own, so that a page
+/// from elsewhere cannot reach it under a name that it bends to this address. What cannot be read is refused with 400 and the connection
+/// closed. So little is needed that ASP.NET Core, 27 MB in a program that has to stay below 100, would be out of proportion.
 /// </summary>
 internal sealed class ExplorerServer : IDisposable
 {
-    private const int MostUrl = 2000;
+    private const int MostHeadBytes = 16384;
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
     private readonly Explorer _explorer;
-    private readonly HttpListener _listener;
+    private readonly TcpListener _listener;
     private readonly string[] _hosts;
 
     /// <summary>Begins to listen.</summary>
     /// <param name="explorer">Answers.</param>
-    /// <param name="port">The port on 127.0.0.1.</param>
+    /// <param name="port">The port on 127.0.0.1; 0 takes any that is free.</param>
     /// <exception cref="InputException">The port is taken or may not be used.</exception>
     public ExplorerServer(Explorer explorer, int port)
     {
-        (_explorer, Port) = (explorer, port);
-        _hosts = [string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}"), string.Create(CultureInfo.InvariantCulture, $"localhost:{port}")];
-        _listener = new HttpListener { IgnoreWriteExceptions = true };
-        foreach (var host in _hosts)
-        {
-            _listener.Prefixes.Add($"http://{host}/");
-        }
-
+        _explorer = explorer;
+        _listener = new TcpListener(IPAddress.Loopback, port);
         try
         {
             _listener.Start();
         }
-        catch (Exception exception) when (exception is HttpListenerException or System.Net.Sockets.SocketException)
+        catch (SocketException exception)
         {
-            _listener.Close();
             throw new InputException(FormattableString.Invariant($"port {port} cannot be used ({exception.Message.TrimEnd('.')}); name another with --port"), exception);
         }
+
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+        var suffix = string.Create(CultureInfo.InvariantCulture, $":{Port}");
+        _hosts = ["127.0.0.1" + suffix, "localhost" + suffix];
     }
 
     /// <summary>The port.</summary>
     public int Port { get; }
 
     /// <summary>Where a browser finds it.</summary>
-    public string Address => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Port}/");
+    public string Address => $"http://{_hosts[0]}/";
 
     /// <summary>Serves until cancelled.</summary>
-    public void Run(CancellationToken cancellation)
+    public async Task RunAsync(CancellationToken cancellation)
     {
-        using var stop = cancellation.Register(_listener.Stop);
-        while (!cancellation.IsCancellationRequested)
+        try
         {
-            HttpListenerContext context;
-            try
+            while (true)
             {
-                context = _listener.GetContext();
+                var client = await _listener.AcceptTcpClientAsync(cancellation).ConfigureAwait(false);
+                _ = Task.Run(() => ServeAsync(client, cancellation), CancellationToken.None);
             }
-            catch (Exception exception) when (exception is HttpListenerException or ObjectDisposedException or InvalidOperationException)
-            {
-                if (cancellation.IsCancellationRequested)
-                {
-                    return;
-                }
-
-                if (exception is not HttpListenerException)
-                {
-                    throw;
-                }
-
-                continue;
-            }
-
-            ThreadPool.QueueUserWorkItem(_ => Handle(context));
+        }
+        catch (OperationCanceledException)
+        {
+            // Asked to stop.
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => ((IDisposable)_listener).Dispose();
+    public void Dispose() => _listener.Dispose();
 
-    private void Handle(HttpListenerContext context)
+    private async Task ServeAsync(TcpClient client, CancellationToken cancellation)
     {
+        using var _ = client;
+        client.NoDelay = true;
         try
         {
-            Send(context, Answer(context.Request));
+            var stream = client.GetStream();
+            var (buffer, filled) = (new byte[MostHeadBytes], 0);
+            for (var goesOn = true; goesOn;)
+            {
+                int end;
+                while ((end = buffer.AsSpan(0, filled).IndexOf("\r\n\r\n"u8)) < 0 && filled < buffer.Length)
+                {
+                    using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+                    patience.CancelAfter(s_patience);
+                    var read = await stream.ReadAsync(buffer.AsMemory(filled), patience.Token).ConfigureAwait(false);
+                    if (read == 0)
+                    {
+                        break;
+                    }
+
+                    filled += read;
+                }
+
+                if (end < 0 && filled == 0)
+                {
+                    return;
+                }
+
+                var request = end < 0 ? null : ExplorerRequest.Parse(Encoding.Latin1.GetString(buffer, 0, end));
+                goesOn = request is { KeepsOpen: true };
+                await stream.WriteAsync(Bytes(Answer(request), withBody: request?.Method != "HEAD", goesOn), cancellation).ConfigureAwait(false);
+                if (goesOn)
+                {
+                    buffer.AsSpan(end + 4, filled - end - 4).CopyTo(buffer);
+                    filled -= end + 4;
+                }
+            }
+
+            // What is still on its way must not turn the answer into a reset.
+            client.Client.Shutdown(SocketShutdown.Send);
+            while (await stream.ReadAsync(buffer, cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(2), cancellation).ConfigureAwait(false) > 0)
+            {
+            }
         }
-        catch (Exception exception) when (exception is HttpListenerException or IOException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException or TimeoutException)
         {
-            // The browser went away.
-            context.Response.Abort();
+            // The browser went away, or said nothing for long.
         }
     }
 
-    private ExplorerAnswer Answer(HttpListenerRequest request)
+    private ExplorerAnswer Answer(ExplorerRequest? request)
     {
-        if (!_hosts.Contains(request.UserHostName, StringComparer.OrdinalIgnoreCase))
+        if (request is null)
+        {
+            return ExplorerAnswer.Refused(HttpStatusCode.BadRequest, "this is no request that can be read");
+        }
+
+        if (!_hosts.Contains(request.Host, StringComparer.OrdinalIgnoreCase))
         {
             return ExplorerAnswer.Refused(HttpStatusCode.Forbidden, "this host is not served here");
         }
 
-        if (request.HttpMethod is not ("GET" or "HEAD"))
+        if (request.Method is not ("GET" or "HEAD"))
         {
             return ExplorerAnswer.Refused(HttpStatusCode.MethodNotAllowed, "only GET and HEAD");
         }
 
-        if (request.RawUrl is not { Length: <= MostUrl } raw || !raw.StartsWith('/'))
-        {
-            return ExplorerAnswer.Refused(HttpStatusCode.BadRequest, "this address cannot be read");
-        }
-
-        var cut = raw.IndexOf('?', StringComparison.Ordinal);
         try
         {
-            return _explorer.Answer(cut < 0 ? raw : raw[..cut], ParametersOf(cut < 0 ? "" : raw[(cut + 1)..]));
+            return _explorer.Answer(request.Path, request.Parameters());
         }
         catch (InputException exception)
         {
@@ -121,46 +144,20 @@ internal sealed class ExplorerServer : IDisposable
         }
     }
 
-    private static Dictionary<string, string> ParametersOf(string query)
+    private static byte[] Bytes(ExplorerAnswer answer, bool withBody, bool goesOn)
     {
-        var parameters = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var part in query.Split('&', StringSplitOptions.RemoveEmptyEntries))
-        {
-            var pair = part.Split('=', 2);
-            if (!parameters.TryAdd(WebUtility.UrlDecode(pair[0]), pair.Length > 1 ? WebUtility.UrlDecode(pair[1]) : ""))
-            {
-                throw new InputException("a parameter is given twice");
-            }
-        }
+        var head = string.Create(CultureInfo.InvariantCulture, $"""
+            HTTP/1.1 {(int)answer.Status} {answer.Status}
+            Content-Type: {answer.ContentType}
+            Content-Length: {answer.Content.Length}
+            Cache-Control: {(answer.ContentType.StartsWith("image/", StringComparison.Ordinal) ? "private, max-age=3600" : "no-store")}
+            X-Content-Type-Options: nosniff
+            Cross-Origin-Resource-Policy: same-origin
+            Referrer-Policy: no-referrer
+            {(answer.Status == HttpStatusCode.MethodNotAllowed ? "Allow: GET, HEAD\n" : "")}Connection: {(goesOn ? "keep-alive" : "close")}
 
-        return parameters;
+
+            """).ReplaceLineEndings("\r\n");
+        return withBody ? [.. Encoding.ASCII.GetBytes(head), .. answer.Content] : Encoding.ASCII.GetBytes(head);
     }
-
-    private static void Send(HttpListenerContext context, ExplorerAnswer answer)
-    {
-        var response = context.Response;
-        response.StatusCode = (int)answer.Status;
-        response.ContentType = answer.ContentType;
-        response.Headers["X-Content-Type-Options"] = "nosniff";
-        response.Headers["Cross-Origin-Resource-Policy"] = "same-origin";
-        response.Headers["Referrer-Policy"] = "no-referrer";
-        response.Headers["Cache-Control"] = answer.ContentType.StartsWith("image/", StringComparison.Ordinal) ? "private, max-age=3600" : "no-store";
-        response.ContentLength64 = answer.Content.Length;
-        if (context.Request.HttpMethod != "HEAD")
-        {
-            response.OutputStream.Write(answer.Content);
-        }
-
-        response.Close();
-    }
-}
-
-/// <summary>What a request gets.</summary>
-/// <param name="Status">The status.</param>
-/// <param name="ContentType">What <paramref name="Content"/> is.</param>
-/// <param name="Content">The body.</param>
-internal sealed record ExplorerAnswer(HttpStatusCode Status, string ContentType, byte[] Content)
-{
-    /// <summary>A refusal with its reason.</summary>
-    public static ExplorerAnswer Refused(HttpStatusCode status, string reason) => new(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(reason + "\n"));
 }

@@ -47,7 +47,7 @@ internal static class ReportPage
             .Add($"<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">")
             .Add($"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"referrer\" content=\"no-referrer\"><title>{title} · Moodle</title>")
             .Add($"<link rel=\"icon\" href=\"data:,\"><style>{new Html(Assets.Text("report.css"))}{styles}</style></head><body>")
-            .Add($"<a class=\"skip\" href=\"#main\">Skip to content</a><header><h1>{title}</h1><button type=\"button\" id=\"theme\" aria-label=\"Switch between light and dark\">Light / dark</button><nav aria-label=\"Sections\">{navigation}</nav></header>")
+            .Add($"<a class=\"skip\" href=\"#main\">Skip to content</a><header><h1>{title}</h1><button type=\"button\" id=\"theme\">Light / dark</button><nav aria-label=\"Sections\">{navigation}</nav></header>")
             .Add($"<main id=\"main\">{body}</main><footer>Written by moodle {Runtime.ProgramVersion.Text}</footer>{Html.Join(scripts.Select(script => new Html($"<script>{script}</script>")))}</body></html>")
             .ToString();
     }
