@@ -60,7 +60,31 @@ internal static class HistorySection
         return starts;
     }
 
-    private static Series[] Joined(TrainingHistory history, Dictionary<string, double> starts, Func<StageHistory, ImmutableArray<Series>> pick) =>
-        [.. history.Stages.SelectMany(stage => pick(stage).Select(series => (series.Name, Points: series.Points.Select(point => (point.X + starts[stage.Name], point.Y)))))
-            .GroupBy(series => series.Name).Select(group => new Series(group.Key, [.. group.SelectMany(series => series.Points)]))];
+    // A line is interrupted over a stage that has nothing of it.
+    private static Series[] Joined(TrainingHistory history, Dictionary<string, double> starts, Func<StageHistory, ImmutableArray<Series>> pick)
+    {
+        var joined = new Dictionary<string, List<(double X, double Y)>>();
+        foreach (var stage in history.Stages)
+        {
+            foreach (var (name, points) in joined)
+            {
+                if (pick(stage).All(series => series.Name != name))
+                {
+                    points.Add((starts[stage.Name], double.NaN));
+                }
+            }
+
+            foreach (var series in pick(stage))
+            {
+                if (!joined.TryGetValue(series.Name, out var points))
+                {
+                    joined[series.Name] = points = [];
+                }
+
+                points.AddRange(series.Points.Select(point => (point.X + starts[stage.Name], point.Y)));
+            }
+        }
+
+        return [.. joined.Select(line => new Series(line.Key, [.. line.Value]))];
+    }
 }

@@ -16,7 +16,7 @@ namespace Moodle.Reporting;
 /// fusion_effects.&lt;branch&gt;.{repaired, spoiled, both_right, both_wrong}
 /// gate.all, gate.relations.&lt;label&gt;: {name, queries, &lt;branch&gt;}
 /// pictures[], text_lengths[]: {name, queries, mrr.&lt;branch&gt;, median_rank.&lt;branch&gt;}
-/// examples[].{kind, head, relation, tail, asked, gold, ranks.&lt;branch&gt;, answers[].{rank, label, name, score, probability, parts, shares, known}}
+/// examples[].{kind, asked, entity, entity_name, relation, relation_name, answers[].{rank, label, name, score, probability, shares, known, parts}, gold, ranks.&lt;branch&gt;}
 /// </code>
 /// </summary>
 internal static class ReportJson

@@ -22,20 +22,21 @@ internal static class SvgChart
     /// <summary>Lines over a common axis.</summary>
     /// <param name="title">What is shown: read out, and not drawn.</param>
     /// <param name="xLabel">What runs to the right.</param>
-    /// <param name="series">The lines; points that are no numbers are left out, and on a logarithmic axis those that are not positive.</param>
+    /// <param name="series">The lines; one is interrupted at a point that is no number, and on a logarithmic axis at one that is not positive.</param>
     /// <param name="logarithmic">Whether the upright axis is logarithmic.</param>
     /// <param name="marks">Upright lines with a name, such as the beginnings of stages.</param>
     public static Html Lines(string title, string xLabel, IReadOnlyList<Series> series, bool logarithmic = false, IReadOnlyList<(double X, string Name)>? marks = null)
     {
-        var kept = series.Select(line => line with { Points = [.. line.Points.Where(point => double.IsFinite(point.Y) && (!logarithmic || point.Y > 0))] })
-            .Where(line => line.Points.Length > 0).ToArray();
+        bool IsDrawn((double X, double Y) point) => double.IsFinite(point.Y) && (!logarithmic || point.Y > 0);
+        var kept = series.Where(line => line.Points.Any(IsDrawn)).ToArray();
         if (kept.Length == 0)
         {
             return new Html("");
         }
 
-        var points = kept.SelectMany(line => line.Points).ToArray();
-        var (minX, maxX) = (points.Min(point => point.X), Math.Max(points.Max(point => point.X), points.Min(point => point.X) + 1));
+        var points = kept.SelectMany(line => line.Points).Where(IsDrawn).ToArray();
+        var minX = points.Select(point => point.X).Concat((marks ?? []).Select(mark => mark.X)).Min();
+        var maxX = Math.Max(points.Max(point => point.X), minX + 1);
         var ticks = logarithmic ? LogTicks(points.Min(point => point.Y), points.Max(point => point.Y)) : Ticks(Math.Min(0, points.Min(point => point.Y)), points.Max(point => point.Y));
         double Height(double y) => logarithmic ? Math.Log10(y) : y;
         double X(double x) => Left + ((x - minX) / (maxX - minX) * (Width - Left - Right));
@@ -55,9 +56,15 @@ internal static class SvgChart
         for (var i = 0; i < kept.Length; i++)
         {
             var line = kept[i];
-            var path = string.Join(' ', line.Points.Select(point => FormattableString.Invariant($"{X(point.X):F1},{Y(point.Y):F1}")));
-            var last = line.Points[^1];
-            svg.Add($"<g class=\"{Style(line.Name, i)}\"><title>{line.Name}: last {last.Y:G4} at {last.X:0.##}</title><polyline points=\"{path}\"/><circle cx=\"{X(last.X):F1}\" cy=\"{Y(last.Y):F1}\" r=\"3\"/></g>");
+            var last = line.Points.Last(IsDrawn);
+            svg.Add($"<g class=\"{Style(line.Name, i)}\"><title>{line.Name}: last {last.Y:G4} at {last.X:0.##}</title>");
+            foreach (var stretch in Stretches(line.Points, IsDrawn))
+            {
+                var path = string.Join(' ', stretch.Select(point => FormattableString.Invariant($"{X(point.X):F1},{Y(point.Y):F1}")));
+                svg.Add($"<polyline points=\"{path}\"/>");
+            }
+
+            svg.Add($"<circle cx=\"{X(last.X):F1}\" cy=\"{Y(last.Y):F1}\" r=\"3\"/></g>");
         }
 
         svg.Add($"<text x=\"{(Left + Width - Right) / 2:F1}\" y=\"{Top + Plot + 34:F1}\" text-anchor=\"middle\">{xLabel}</text>");
@@ -89,6 +96,28 @@ internal static class SvgChart
         }
 
         return End(svg, names, height);
+    }
+
+    private static IEnumerable<List<(double X, double Y)>> Stretches(IEnumerable<(double X, double Y)> points, Func<(double X, double Y), bool> isDrawn)
+    {
+        var stretch = new List<(double X, double Y)>();
+        foreach (var point in points)
+        {
+            if (isDrawn(point))
+            {
+                stretch.Add(point);
+            }
+            else if (stretch.Count > 0)
+            {
+                yield return stretch;
+                stretch = [];
+            }
+        }
+
+        if (stretch.Count > 0)
+        {
+            yield return stretch;
+        }
     }
 
     private static HtmlBuilder Begin(string title, string[] names, out double height)
