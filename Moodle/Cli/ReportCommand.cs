@@ -12,8 +12,8 @@ internal static class ReportCommand
     {
         var runs = new Argument<string[]>("RUN") { Description = "Folder of the run; several are compared with the first.", Arity = ArgumentArity.OneOrMore };
         var output = new Option<string?>("--out") { Description = "Folder for report.html, report.md and results.json; by default the run's own, of several runs 'report'.", HelpName = "DIR" };
-        var (checkpoint, device) = (CommonOptions.Checkpoint(), CommonOptions.Device());
-        var command = new Command("report", "Writes the report of a run, or compares several.") { runs, output, checkpoint, device };
+        var device = CommonOptions.Device();
+        var command = new Command("report", "Writes the report of a run, or compares several.") { runs, output, device };
         command.SetAction(result =>
         {
             LibTorch.Load();
@@ -24,11 +24,11 @@ internal static class ReportCommand
             void Progress(int done, int total) => console.Progress("ranking", done, total, "queries");
             if (paths.Length == 1)
             {
-                ReportWriter.Write(paths[0], folder, result.GetValue(device), result.GetRequiredValue(checkpoint), Progress, interrupt.Token);
+                ReportWriter.Write(paths[0], folder, result.GetValue(device), Progress, interrupt.Token);
             }
             else
             {
-                ReportWriter.Compare(paths, folder, result.GetValue(device), result.GetRequiredValue(checkpoint), Progress, interrupt.Token);
+                ReportWriter.Compare(paths, folder, result.GetValue(device), Progress, interrupt.Token);
             }
 
             console.Clear();

@@ -14,7 +14,7 @@ internal static class ComparisonPage
     public static string Html(RunComparison comparison)
     {
         var body = new HtmlBuilder();
-        body.Add($"<section id=\"results\"><h2>Results</h2><p>{ResultSection.Summary(comparison.Runs[0].Report)}</p>{Tables.Open("Test results of every run and branch", true, "result-table", ["run", "branch", .. s_figureNames])}");
+        body.Add($"<section id=\"results\"><h2>Results</h2><p>{ResultSection.Protocol(comparison.Runs[0].Report)}</p>{Tables.Open("Test results of every run and branch", true, "result-table", ["run", "branch", .. s_figureNames])}");
         foreach (var (run, r) in comparison.Runs.Select((run, r) => (run, r)))
         {
             foreach (var branch in run.Report.Evaluation.Branches)

@@ -64,8 +64,10 @@ internal sealed class Explorer
         var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         bool Fits(int entity) => words.All(word =>
             _graph.EntityNames[entity].Contains(word, StringComparison.OrdinalIgnoreCase) || _graph.Entities[entity].Contains(word, StringComparison.OrdinalIgnoreCase));
-        return Enumerable.Range(0, _graph.Entities.Count).Where(Fits).Take(10 * MostFound)
-            .OrderByDescending(entity => text.Length > 0 && _graph.EntityNames[entity].StartsWith(text, StringComparison.OrdinalIgnoreCase)).Take(MostFound);
+        int Distance(int entity) => _graph.EntityNames[entity].Equals(text, StringComparison.OrdinalIgnoreCase) || _graph.Entities[entity] == text ? 0
+            : _graph.EntityNames[entity].StartsWith(text, StringComparison.OrdinalIgnoreCase) ? 1 : 2;
+        var found = Enumerable.Range(0, _graph.Entities.Count).Where(Fits);
+        return (words.Length == 0 ? found : found.OrderBy(Distance)).Take(MostFound);
     }
 
     private JsonObject EntityOf(int entity) => new()

@@ -53,8 +53,12 @@ internal static class ResultSection
     ];
 
     /// <summary>How it was measured, in a sentence.</summary>
-    public static string Summary(RunReport report) => FormattableString.Invariant(
-        $"{report.Evaluation.RankedTriples:N0} test triples asked from both sides against all {report.Evaluation.Entities:N0} entities; ranks filtered by all splits, ties at their mean. Intervals: bootstrap over the triples of this run, {report.Evaluation.BootstrapSamples:N0} samples; they say nothing about other seeds.");
+    public static string Protocol(RunReport report) => FormattableString.Invariant(
+        $"{report.Evaluation.RankedTriples:N0} test triples asked from both sides against all {report.Evaluation.Entities:N0} entities; ranks filtered by all splits, ties at their mean.");
+
+    /// <summary>The same with what the intervals are.</summary>
+    public static string Summary(RunReport report) => report.Evaluation.BootstrapSamples == 0 ? Protocol(report) : Protocol(report) + FormattableString.Invariant(
+        $" Intervals: bootstrap over the triples of this run, {report.Evaluation.BootstrapSamples:N0} samples; they say nothing about other seeds.");
 
     private static Html Row(string branch, string side, Metrics metrics, MetricIntervals? intervals)
     {

@@ -9,7 +9,7 @@ internal sealed record TrainingHistory
     /// <summary>The stages in order.</summary>
     public required ImmutableArray<StageHistory> Stages { get; init; }
 
-    /// <summary>The first event of a process at work, null in runs of programs that did not tell.</summary>
+    /// <summary>What a run tells of its start, null in runs of programs that did not tell.</summary>
     public required JsonElement? Start { get; init; }
 
     /// <summary>Reads a run's metrics; lines that are cut off or unknown are left out, a missing file is an empty history.</summary>

@@ -28,7 +28,7 @@ internal sealed class MetricsLog(string path, string tensorBoard) : IDisposable
         }
     }
 
-    /// <summary>A process begins to work on the run.</summary>
+    /// <summary>The run begins. One that is resumed does not begin again: its metrics are those of one that was never stopped.</summary>
     /// <param name="state">Where the run stands.</param>
     /// <param name="device">The device.</param>
     /// <param name="threads">CPU threads.</param>

@@ -65,7 +65,11 @@ public static class Trainer
         }
 
         run.Metrics.Truncate(state.MetricsLength);
-        run.Metrics.Start(state, config.Device, get_num_threads());
+        if (state.MetricsLength == 0)
+        {
+            run.Metrics.Start(state, config.Device, get_num_threads());
+        }
+
         var runner = new StageRunner(run, config, monitor, cancellation);
         // Encoders must not know what the fusion learns trust from, either.
         var (forBranches, forFusion) = HoldOut.Divide(graph, config.Fusion.Enabled && config.Modalities.Count > 1 ? config.Fusion.HoldOut : 0, config.Seed);

@@ -67,6 +67,30 @@ public sealed partial class ReportTests
     }
 
     [TestMethod]
+    public void Examples_MarkTheRightAnswerAndTheKnownOnes()
+    {
+        var html = File.ReadAllText(s_run["report.html"]);
+        var examples = JsonNode.Parse(File.ReadAllText(s_run["results.json"]))!["examples"]!.AsArray();
+        Assert.IsTrue(new[] { "chosen", "win", "loss", "random" }.All(kind => examples.Any(example => (string?)example!["kind"] == kind)));
+        var shown = 0;
+        foreach (var example in examples)
+        {
+            var answers = example!["answers"]!.AsArray();
+            Assert.HasCount(10, answers);
+            if (answers.FirstOrDefault(answer => (string?)answer!["name"] == (string?)example["gold"]) is { } gold)
+            {
+                shown++;
+                Assert.IsNotNull(gold["known"], "its triple is in the test split at least");
+                var place = gold["rank"]!.GetValue<int>();
+                var knownBefore = answers.Take(place - 1).Count(answer => answer!["known"] is not null);
+                Assert.AreEqual(place - knownBefore, example["ranks"]!["fusion"]!.GetValue<double>(), 1.01, "answers that are known do not count; scores within the tolerance are ties");
+            }
+        }
+
+        Assert.AreEqual(shown, RightAnswerPattern().Count(html));
+    }
+
+    [TestMethod]
     public void Names_AreTextAndNothingElse()
     {
         var html = File.ReadAllText(s_run["report.html"]);
@@ -146,6 +170,9 @@ public sealed partial class ReportTests
         CommandLine.Done("train", elsewhere.ConfigFile, "--run", elsewhere["run"], "--set", "modalities=structure");
         CommandLine.Refused(["report", s_run.Folder, elsewhere["run"], "--out", output], elsewhere["run"], "was tested on other triples", "only runs on the same data set");
     }
+
+    [GeneratedRegex("<td>right answer</td>")]
+    private static partial Regex RightAnswerPattern();
 
     [GeneratedRegex("<script")]
     private static partial Regex ScriptPattern();
