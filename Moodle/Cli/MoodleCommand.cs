@@ -24,6 +24,8 @@ internal static class MoodleCommand
             EvaluateCommand.Create(),
             ReproduceCommand.Create(),
             PredictCommand.Create(),
+            ReportCommand.Create(),
+            ExploreCommand.Create(),
             DataCommand.Create(),
             BenchCommand.Create(),
             DoctorCommand.Create(),

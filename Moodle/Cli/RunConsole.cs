@@ -1,4 +1,5 @@
 using Moodle.Evaluation;
+using Moodle.Reporting;
 
 namespace Moodle.Cli;
 
@@ -19,6 +20,7 @@ internal static class RunConsole
             var report = work(console, interrupt.Token);
             console.Clear();
             EvaluationTable.Print(report);
+            Report(folder, console, interrupt.Token);
             Console.WriteLine($"results: {Path.Combine(folder, "results.json")}");
             then?.Invoke(report);
             return 0;
@@ -27,6 +29,21 @@ internal static class RunConsole
         {
             console.Message($"moodle: interrupted; 'moodle resume {folder}' goes on from here");
             return MoodleCommand.Interrupted;
+        }
+    }
+
+    // The results stand already: whatever keeps the report from being written is told and costs nothing else.
+    private static void Report(string folder, ProgressConsole console, CancellationToken cancellation)
+    {
+        try
+        {
+            ReportWriter.Write(folder, folder, progress: (done, total) => console.Progress("report", done, total, "queries"), cancellation: cancellation);
+            console.Clear();
+            Console.WriteLine($"report: {Path.Combine(folder, "report.html")}");
+        }
+        catch (Exception exception)
+        {
+            console.Message($"moodle: the report was not written ({exception.Message.ReplaceLineEndings(" ").TrimEnd('.')}); the results are safe, 'moodle report {folder}' tries again");
         }
     }
 }

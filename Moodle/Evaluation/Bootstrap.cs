@@ -103,7 +103,8 @@ public static class Bootstrap
         return sums;
     }
 
-    private static Interval Percentiles(double[] values)
+    /// <summary>The ends of the interval that holds all but the outermost values; sorts them.</summary>
+    internal static Interval Percentiles(double[] values)
     {
         Array.Sort(values);
         double At(double quantile)

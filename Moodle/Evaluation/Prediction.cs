@@ -12,7 +12,8 @@ public readonly record struct PredictionQuery(int Entity, int Relation, QuerySid
 /// <summary>How much a part of the model had to do with a score: shares of an answer add up to 1.</summary>
 /// <param name="Part">A modality, or <c>interaction</c>.</param>
 /// <param name="Share">0 to 1.</param>
-public readonly record struct PartShare(string Part, double Share);
+/// <param name="Score">What the part gave to the answer's score, less what it gave to all entities on average.</param>
+public readonly record struct PartShare(string Part, double Share, double Score);
 
 /// <summary>One answer.</summary>
 /// <param name="Rank">Its place, from 1; where known answers are left out, among the others.</param>

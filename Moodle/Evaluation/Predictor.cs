@@ -189,8 +189,8 @@ public sealed class Predictor
     /// <summary>Magnitudes as shares; all the same where there are none to tell apart.</summary>
     private static ImmutableArray<PartShare> Shares(IEnumerable<(string Part, double Centred)> parts)
     {
-        var magnitudes = parts.Select(part => (part.Part, Size: Math.Abs(part.Centred))).ToArray();
-        var sum = magnitudes.Sum(part => part.Size);
-        return [.. magnitudes.Select(part => new PartShare(part.Part, sum > 0 ? part.Size / sum : 1.0 / magnitudes.Length))];
+        var all = parts.ToArray();
+        var sum = all.Sum(part => Math.Abs(part.Centred));
+        return [.. all.Select(part => new PartShare(part.Part, sum > 0 ? Math.Abs(part.Centred) / sum : 1.0 / all.Length, part.Centred))];
     }
 }

@@ -97,6 +97,26 @@ public static class PictureReader
     private static (int Height, int Width) Shorter(int height, int width, int side) =>
         height <= width ? (side, (int)((long)side * width / height)) : ((int)((long)side * height / width), side);
 
+    /// <summary>A small copy of a picture, transparency on white, its proportions kept, without what cameras and programs write beside it.</summary>
+    /// <param name="path">The file: any format that libvips reads.</param>
+    /// <param name="side">The longer side in pixels.</param>
+    /// <returns>A WebP file, null where the picture cannot be read.</returns>
+    public static byte[]? Thumbnail(string path, int side)
+    {
+        try
+        {
+            _ = Configured;
+            using var small = Image.Thumbnail(path, side, height: side, failOn: Enums.FailOn.Error);
+            using var colour = small.Colourspace(Enums.Interpretation.Srgb);
+            using var opaque = colour.HasAlpha() ? colour.Flatten(background: [255, 255, 255]) : colour.Copy();
+            return opaque.WebpsaveBuffer(q: 60, keep: Enums.ForeignKeep.None);
+        }
+        catch (VipsException)
+        {
+            return null;
+        }
+    }
+
     // One picture a call and many calls at once: the library's own threads and its operation cache only cost there.
     private static bool Configure()
     {

@@ -140,11 +140,13 @@ public sealed class Fusion : nn.Module
     /// <summary>How sure a branch is: best probability, entropy (1 = even), margin of the best over the second. [queries, 3].</summary>
     private static Tensor Confidence(Tensor logits)
     {
+        // All of these are as large as the logits: gone before the next branch's.
+        using var scope = NewDisposeScope();
         var logP = nn.functional.log_softmax(logits, 1);
         var p = logP.exp();
         var (best, _) = p.topk(2, 1); // [queries, 2]
         var entropy = (p * logP).sum(1).div(-Math.Log(logits.shape[1]));
-        return stack([best.select(1, 0), entropy, best.select(1, 0) - best.select(1, 1)], 1);
+        return stack([best.select(1, 0), entropy, best.select(1, 0) - best.select(1, 1)], 1).MoveToOuterDisposeScope();
     }
 
     // Hides modalities of some queries, but never the last that a query has.
@@ -167,5 +169,9 @@ public sealed class Fusion : nn.Module
 public sealed record FusionOutput(Tensor Queries, Tensor Gate, Tensor Own, Tensor Fused, IReadOnlyList<Tensor> Parts)
 {
     /// <summary>The final score: the fused score plus all parts, [queries, |E|].</summary>
-    public Tensor Logits() => Parts.Aggregate(Fused, (sum, part) => sum + part);
+    public Tensor Logits()
+    {
+        using var scope = NewDisposeScope();
+        return Parts.Aggregate(Fused, (sum, part) => sum + part).MoveToOuterDisposeScope();
+    }
 }

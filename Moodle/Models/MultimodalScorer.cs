@@ -43,6 +43,12 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
     /// <inheritdoc/>
     public IReadOnlyList<string> Branches { get; }
 
+    /// <summary>
+    /// Hears, for every batch that is scored, whom the fusion trusts: the relations of the queries, int64 [queries], and the gate, float32
+    /// [queries, branches without the fusion]. The tensors last as long as the call.
+    /// </summary>
+    public Action<Tensor, Tensor>? GateHeard { get; set; }
+
     /// <inheritdoc/>
     public int EntityCount => _model.EntityCount;
 
@@ -64,7 +70,9 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
         }
         else if (_fused is not null)
         {
-            logits = logits.Prepend(_model.FusionModule!.Forward(outputs, _fused, relations).Logits());
+            var fusion = _model.FusionModule!.Forward(outputs, _fused, relations);
+            GateHeard?.Invoke(relations, fusion.Gate);
+            logits = logits.Prepend(fusion.Logits());
         }
 
         return [.. logits.Select(tensor => tensor.MoveToOuterDisposeScope())];

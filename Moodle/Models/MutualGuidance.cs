@@ -74,6 +74,20 @@ public sealed class MutualGuidance : nn.Module
         return losses;
     }
 
+    /// <summary>w_{teacher→student} as it stands, a mean over relations.</summary>
+    /// <param name="weights">How much each relation counts: float32 [2|R|], not all 0.</param>
+    /// <returns>float32 on the CPU [teachers, students]; the diagonal says nothing.</returns>
+    public Tensor MeanTrust(Tensor weights)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var share = weights / weights.sum(); // [2|R|]
+        var trust = _config.RelationAware
+            ? (Recorded.unsqueeze(0) - Recorded.unsqueeze(1)).sigmoid() // [teachers, students, 2|R|]
+            : full([_branches, _branches, weights.shape[0]], 0.5, device: weights.device);
+        return (trust * share).sum(2).cpu().MoveToOuterDisposeScope();
+    }
+
     /// <summary>w_{teacher→student} for each query: [queries], from 0 to 1.</summary>
     private Tensor Trust(int teacher, int student, Tensor relations)
     {

@@ -1,7 +1,10 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Moodle.Evaluation;
+using Moodle.Runtime;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -25,8 +28,23 @@ internal sealed class MetricsLog(string path, string tensorBoard) : IDisposable
         }
     }
 
+    /// <summary>The run begins. One that is resumed does not begin again: its metrics are those of one that was never stopped.</summary>
+    /// <param name="state">Where the run stands.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="threads">CPU threads.</param>
+    public void Start(TrainingState state, string device, int threads) => Append("start", state.Stage, state, new JsonObject
+    {
+        ["program"] = ProgramVersion.Text,
+        ["time"] = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+        ["device"] = device,
+        ["threads"] = threads,
+        ["processors"] = Environment.ProcessorCount,
+        ["system"] = RuntimeInformation.OSDescription,
+    });
+
     /// <summary>The end of an epoch.</summary>
-    public void Epoch(string stage, TrainingState state, IEnumerable<(string Name, double Value)> losses, double seconds, double rate, string unit)
+    public void Epoch(
+        string stage, TrainingState state, IEnumerable<(string Name, double Value)> losses, double seconds, double rate, string unit, IReadOnlyList<(string Teacher, string Student, double Trust)> trust)
     {
         var terms = new JsonObject();
         foreach (var (name, value) in losses)
@@ -35,13 +53,25 @@ internal sealed class MetricsLog(string path, string tensorBoard) : IDisposable
             Scalar($"{stage}/loss/{name}", value, state.GlobalStep);
         }
 
-        Append("epoch", stage, state, new JsonObject
+        var values = new JsonObject
         {
             ["losses"] = terms,
             ["seconds"] = seconds,
             [$"{unit}_per_second"] = rate,
             ["memory_mib"] = Process.GetCurrentProcess().WorkingSet64 / 1048576,
-        });
+        };
+        if (trust.Count > 0)
+        {
+            var teachers = new JsonObject();
+            foreach (var teacher in trust.GroupBy(entry => entry.Teacher))
+            {
+                teachers.Add(teacher.Key, new JsonObject(teacher.Select(entry => KeyValuePair.Create(entry.Student, (JsonNode?)entry.Trust))));
+            }
+
+            values.Add("trust", teachers);
+        }
+
+        Append("epoch", stage, state, values);
     }
 
     /// <summary>A validation.</summary>

@@ -5,7 +5,7 @@ namespace Moodle.Training;
 
 /// <summary>
 /// The folder of a run: <c>config.yaml</c>, <c>log.txt</c>, <c>metrics.jsonl</c>, <c>tensorboard/</c>, <c>features/</c>, <c>checkpoints/</c>
-/// and, at the end, <c>results.json</c>.
+/// and, at the end, <c>results.json</c>, <c>report.html</c> and <c>report.md</c>.
 /// </summary>
 internal sealed class RunFolder : IDisposable
 {
@@ -104,7 +104,7 @@ internal sealed class RunFolder : IDisposable
             }
         }
 
-        foreach (var name in (string[])["log.txt", "metrics.jsonl", "results.json", ConfigName])
+        foreach (var name in (string[])["log.txt", "metrics.jsonl", "results.json", "report.html", "report.md", ConfigName])
         {
             File.Delete(System.IO.Path.Combine(path, name));
         }

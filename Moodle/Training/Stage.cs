@@ -49,6 +49,9 @@ internal abstract class Stage : IDisposable
     /// <summary>Metrics of each branch on validation.</summary>
     public virtual IReadOnlyList<(string Branch, Metrics Metrics)> Validate(Action<int, int> progress, CancellationToken cancellation) => [];
 
+    /// <summary>How much each branch is trusted by each other as its teacher, from 0 to 1: a mean over the training triples' relations. Empty where nothing is guided.</summary>
+    public virtual IReadOnlyList<(string Teacher, string Student, double Trust)> Trust() => [];
+
     /// <inheritdoc/>
     public virtual void Dispose()
     {

@@ -93,7 +93,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
 
         state = state with { Epoch = state.Epoch + 1, Step = 0, GlobalStep = state.GlobalStep + steps - state.Step, LossSums = [] };
         var rate = stage.UnitsPerEpoch * (double)(steps - first) / Math.Max(1, steps) / Math.Max(1e-9, clock.Elapsed.TotalSeconds);
-        run.Metrics.Epoch(stage.Name, state, losses, clock.Elapsed.TotalSeconds, rate, stage.Unit);
+        run.Metrics.Epoch(stage.Name, state, losses, clock.Elapsed.TotalSeconds, rate, stage.Unit, stage.Trust());
         monitor.Message($"{task}: {string.Join(", ", losses.Select(loss => $"{loss.Item1} {loss.Item2:F4}"))}; {clock.Elapsed.TotalSeconds:F1} s, {rate:N0} {stage.Unit}/s");
 
         var ended = state.Epoch >= stage.Epochs;

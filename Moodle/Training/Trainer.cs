@@ -66,6 +66,11 @@ public static class Trainer
         }
 
         run.Metrics.Truncate(state.MetricsLength);
+        if (state.MetricsLength == 0)
+        {
+            run.Metrics.Start(state, config.Device, get_num_threads());
+        }
+
         var runner = new StageRunner(run, config, monitor, cancellation);
         // Encoders must not know what the fusion learns trust from, either.
         var (forBranches, forFusion) = HoldOut.Divide(graph, config);

@@ -28,6 +28,7 @@ internal sealed class UnimodalStage : Stage
     private readonly Validator _validator;
     private readonly Device _device;
     private readonly ParameterOptimizer _optimizer;
+    private readonly float[] _triplesOfRelation;
 
     /// <summary>Prepares the stage.</summary>
     /// <param name="config">The configuration.</param>
@@ -42,6 +43,12 @@ internal sealed class UnimodalStage : Stage
         _stage = fused is null ? config.Training.Unimodal : config.Training.Refit;
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _optimizer = OptimizerFactory.Create(_stage.Optimizer, model.UnimodalParameters());
+        _triplesOfRelation = new float[2 * model.RelationCount];
+        for (var query = 0; query < queries.Count; query++)
+        {
+            _triplesOfRelation[queries.Relations[query]] += queries.Answers(query).Length;
+        }
+
         var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToArray();
         LossNames = [.. names, .. names.Select(name => $"{name}_n3"), .. model.Guidance is null ? [] : names.Select(name => $"{name}_guidance"), .. fused?.LossNames ?? []];
     }
@@ -108,6 +115,23 @@ internal sealed class UnimodalStage : Stage
         total.backward();
         _optimizer.Step(_stage.LearningRate);
         return stack([.. tasks, .. norms, .. guides, .. Follow(epoch, step, batch, candidates, outputs)]).detach();
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Teacher, string Student, double Trust)> Trust()
+    {
+        if (_model.Guidance is not { } guidance)
+        {
+            return [];
+        }
+
+        using var scope = NewDisposeScope();
+        var trust = guidance.MeanTrust(tensor(_triplesOfRelation, device: _device)).data<float>().ToArray();
+        var names = _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToArray();
+        return [.. from teacher in Enumerable.Range(0, names.Length)
+                   from student in Enumerable.Range(0, names.Length)
+                   where teacher != student
+                   select (names[teacher], names[student], (double)trust[(teacher * names.Length) + student])];
     }
 
     // The maps into the fused space would go stale while the branches move.

@@ -36,7 +36,7 @@ public sealed class MoodleCommandTests
     }
 
     [TestMethod]
-    [DataRow("moodle: a command is missing: train, encode, resume, evaluate, reproduce, predict, data, bench, doctor; 'moodle --help' shows what can be given")]
+    [DataRow("moodle: a command is missing: train, encode, resume, evaluate, reproduce, predict, report, explore, data, bench, doctor; 'moodle --help' shows what can be given")]
     [DataRow("moodle: unknown command 'trian', did you mean 'train'?; 'moodle --help' shows what can be given", "trian", "x.yaml")]
     [DataRow("moodle: unknown command 'xyzzy'; 'moodle --help' shows what can be given", "xyzzy")]
     [DataRow("moodle: unknown option '--sead', did you mean '--seed'?; 'moodle train --help' shows what can be given", "train", "x.yaml", "--sead", "3")]

@@ -154,6 +154,7 @@ public sealed class MutualGuidanceTests
         Assert.AreEqual(1 / (1 + Math.Exp(-3)), Trust(0, seen), 1e-5, "the second answers better and teaches the first");
         Assert.AreEqual(1 / (1 + Math.Exp(3)), Trust(1, seen), 1e-5, "the first hardly teaches the second");
         Assert.AreEqual(0.5, Trust(0, other), 1e-5, "another relation");
+        Assert.AreEqual((0.25 / (1 + Math.Exp(-3))) + (0.75 * 0.5), guidance.MeanTrust(tensor(new[] { 0f, 1, 3, 0 }))[1, 0].item<float>(), 1e-5, "by the relations' weights");
     }
 
     [NoTensorLeak]

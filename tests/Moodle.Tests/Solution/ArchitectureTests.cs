@@ -12,7 +12,7 @@ public sealed partial class ArchitectureTests
     private static readonly (string Room, string[] MayUse)[] Rooms =
     [
         ("Cli", ["Reporting", "Training", "Evaluation", "Models", "Encoders", "Attention", "Modalities", "Graphs"]),
-        ("Reporting", ["Evaluation", "Graphs"]),
+        ("Reporting", ["Training", "Evaluation", "Models", "Modalities", "Graphs"]),
         ("Training", ["Evaluation", "Models", "Encoders", "Attention", "Modalities", "Graphs"]),
         ("Evaluation", ["Models", "Graphs"]),
         ("Models", ["Encoders"]),
