@@ -12,19 +12,15 @@ using System.Text.RegularExpressions;
 string[] dense = ["text.encoder.attention.kind=dense"];
 string[] anchor =
 [
-    "text.encoder.attention.kind=cpu", "text.encoder.attention.threshold=256", "text.encoder.attention.block=64", "text.encoder.attention.step=2",
-    "text.encoder.attention.init=16", "text.encoder.attention.local=32", "text.encoder.attention.theta=4",
+    "text.encoder.attention.kind=cpu", "text.encoder.attention.threshold=384", "text.encoder.attention.block=64", "text.encoder.attention.step=1",
+    "text.encoder.attention.init=16", "text.encoder.attention.local=32", "text.encoder.attention.theta=2",
 ];
-// Whole documents, encoded as the encoder is initialised: what length costs, without training.
-string[] whole = ["text.document.triples=true", "text.document.max_tokens=32768", "text.pretrain.epochs=0", "training.unimodal.epochs=0"];
 (string Name, string What, string[] Sets)[] configurations =
 [
     ("name", "name only", [.. dense, "text.document.description=false"]),
     ("description", "name and description", dense),
     ("triples-dense", "with triples, dense attention", [.. dense, "text.document.triples=true"]),
     ("triples-anchor", "with triples, AnchorAttention", [.. anchor, "text.document.triples=true"]),
-    ("whole-dense", "whole, with triples, dense, untrained", [.. dense, .. whole]),
-    ("whole-anchor", "whole, with triples, AnchorAttention where it is faster, untrained", ["text.encoder.attention.kind=auto", .. whole]),
 ];
 
 var options = args.Chunk(2).ToDictionary(pair => pair[0], pair => pair[1]);
@@ -53,7 +49,7 @@ foreach (var (name, what, sets) in configurations.Where(configuration => only.Le
     var events = File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
     var rate = events.Where(e => e.GetProperty("event").GetString() == "epoch" && e.GetProperty("stage").GetString() == "encode text")
         .Select(e => e.GetProperty("entities_per_second").GetDouble()).DefaultIfEmpty().Max();
-    var mrr = rate == 0 ? "" : events.Where(e => e.GetProperty("event").GetString() == "validation")
+    var mrr = events.Where(e => e.GetProperty("event").GetString() == "validation")
         .Max(e => e.GetProperty("branches").GetProperty("text").GetProperty("mrr").GetDouble()).ToString("F4", CultureInfo.InvariantCulture);
     var figures = string.Join(" | ", lengths.Groups.Values.Skip(1).Select(group => group.Value));
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {what} (`{name}`) | {figures} | {seconds} | {rate:F0} | {mrr} |"));
