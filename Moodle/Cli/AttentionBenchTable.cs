@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Moodle.Attention;
+using Moodle.Attention.Bench;
 using Moodle.Runtime;
 using Spectre.Console;
 
@@ -15,6 +16,7 @@ internal static class AttentionBenchTable
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
@@ -33,7 +35,7 @@ internal static class AttentionBenchTable
         {
             string[] cells =
             [
-                Text(row.Length, "F0"), row.Mode, row.Implementation, Text(row.Density, "F4"), Text(row.Recall, "F4"), Text(row.RecallP5, "F4"),
+                Text(row.Length, "F0"), row.Mode, NameOf(row.Implementation), Text(row.Density, "F4"), Text(row.Recall, "F4"), Text(row.RecallP5, "F4"),
                 Text(row.RelativeError, "E1"), Text(row.Milliseconds, "F2"), Text(row.DenseMilliseconds, "F2"), Text(row.Speedup, "F2"),
             ];
             table.AddRow(Array.ConvertAll(named ? [row.Sequence ?? "", .. cells] : cells, Markup.Escape));

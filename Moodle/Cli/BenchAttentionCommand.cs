@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Moodle.Attention;
+using Moodle.Attention.Bench;
 using Moodle.Runtime;
 using Moodle.Training;
 
@@ -76,7 +77,7 @@ internal static class BenchAttentionCommand
             using var console = new ProgressConsole();
             using var interrupt = new Interrupt(console, "stopping");
             var source = AttentionSource.Open(result.GetRequiredValue(input), result.GetValue(lengths) is { Length: > 0 } given ? given : null, result.GetValue(heads), result.GetValue(dim), result.GetValue(seed));
-            var bench = new AttentionBench(options, place, result.GetValue(mode) == Train, console, interrupt.Token);
+            var bench = new AttentionBench(options, place, result.GetValue(mode) == Train, (task, done, most) => console.Progress(task, done, most, "rounds"), interrupt.Token);
             AttentionBenchRow[] rows = [.. source.Select(bench.Run)];
             console.Clear();
             // Shown first: a file that cannot be written must not cost the figures.

@@ -1,8 +1,7 @@
 using System.Diagnostics;
-using Moodle.Attention;
 using static TorchSharp.torch;
 
-namespace Moodle.Cli;
+namespace Moodle.Attention.Bench;
 
 /// <summary>A line of <c>bench attention</c>.</summary>
 /// <param name="Sequence">The sequence's name in the file; else null.</param>
@@ -17,11 +16,16 @@ namespace Moodle.Cli;
 /// <param name="DenseMilliseconds">Median of dense attention, in turns with the other.</param>
 /// <param name="Speedup">Dense over AnchorAttention.</param>
 internal sealed record AttentionBenchRow(
-    string? Sequence, int Length, string Mode, string Implementation, double Density, double Recall, double RecallP5, double RelativeError,
+    string? Sequence, int Length, string Mode, AttentionImplementation Implementation, double Density, double Recall, double RecallP5, double RelativeError,
     double Milliseconds, double DenseMilliseconds, double Speedup);
 
 /// <summary>Measures AnchorAttention and dense attention in turns.</summary>
-internal sealed class AttentionBench(AnchorAttentionOptions options, Device device, bool train, ProgressConsole console, CancellationToken cancellation)
+/// <param name="options">Options of AnchorAttention.</param>
+/// <param name="device">Where to measure.</param>
+/// <param name="train">Whether the gradients of q, k and v belong to it.</param>
+/// <param name="progress">Told of every round: what is measured, rounds done, and the most there may be.</param>
+/// <param name="cancellation">Looked at between rounds.</param>
+internal sealed class AttentionBench(AnchorAttentionOptions options, Device device, bool train, Action<string, int, int> progress, CancellationToken cancellation)
 {
     private const int Least = 5;
     private const int Most = 25;
@@ -41,7 +45,7 @@ internal sealed class AttentionBench(AnchorAttentionOptions options, Device devi
         for (var round = -1; round < Least || (round < Most && total.Elapsed < s_enough); round++)
         {
             cancellation.ThrowIfCancellationRequested();
-            console.Progress(task, round + 1, Most + 1, "rounds");
+            progress(task, round + 1, Most + 1);
             // Who goes first changes: what else the machine does falls on both.
             double denseTime, anchorTime;
             if (round % 2 == 0)
@@ -69,7 +73,7 @@ internal sealed class AttentionBench(AnchorAttentionOptions options, Device devi
         var statistics = _attention.Measure(q, k, v, times: false);
         var (ours, theirs) = (Median(anchor), Median(dense));
         return new AttentionBenchRow(
-            sequence.Name, sequence.Length, train ? "train" : "forward", AttentionBenchTable.NameOf(options.Implementation),
+            sequence.Name, sequence.Length, train ? "train" : "forward", options.Implementation,
             statistics.Density, statistics.Recall, statistics.LowRecall, statistics.RelativeError, ours, theirs, theirs / ours);
     }
 

@@ -1,7 +1,7 @@
 using Moodle.Runtime;
 using static TorchSharp.torch;
 
-namespace Moodle.Cli;
+namespace Moodle.Attention.Bench;
 
 /// <summary>A sequence to be attended to.</summary>
 /// <param name="Name">Its name in a file; else null.</param>

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Moodle.Cli;
+namespace Moodle.Attention.Bench;
 
 /// <summary>Queries, keys and values that attention is measured with, [1, heads, n, d] of float32.</summary>
 internal static class AttentionInputs
