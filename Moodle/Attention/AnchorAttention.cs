@@ -1,3 +1,4 @@
+using Moodle.Attention.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,7 +10,7 @@ namespace Moodle.Attention;
 /// gradients through q, k and v, over sequences of any length. θ = ∞ is dense attention.
 /// </summary>
 /// <remarks>
-/// float32, float64 and bfloat16; heads of a multiple of 8 up to 128, or of any size under automatic choice, which then is dense. Memory grows with
+/// float32, float64, bfloat16 and float16; heads of a multiple of 8 up to 128, or of any size under automatic choice, which then is dense. Memory grows with
 /// the tokens and with the lists of selected keys, except in
 /// <see cref="AttentionImplementation.Reference"/>. The selection is a constant to the gradient. Instances hold no state and may be shared.
 /// </remarks>
@@ -44,6 +45,12 @@ public sealed class AnchorAttention : IPackedAttention
         }
 
         using var scope = NewDisposeScope();
+        if (Kernels.Of(query, [.. Enumerable.Repeat((int)query.shape[2], (int)query.shape[0])], Options) is { } kernels)
+        {
+            var sparse = kernels.Attend(query.contiguous(), key.contiguous(), value.contiguous());
+            return (sparse ?? nn.functional.scaled_dot_product_attention(query, key, value, is_casual: Options.Causal)).MoveToOuterDisposeScope();
+        }
+
         var outputs = new Tensor[query.shape[0]];
         for (var b = 0; b < outputs.Length; b++)
         {
@@ -64,7 +71,8 @@ public sealed class AnchorAttention : IPackedAttention
     {
         ArgumentNullException.ThrowIfNull(sequences);
         Check(query, key, value, sequences);
-        var pieces = Pieces(sequences).ToArray();
+        var byKernels = Kernels.Take(query, sequences.Lengths.Max(), Options);
+        var pieces = Pieces(sequences, byKernels).ToArray();
         if (pieces is [{ Dense: true }] || !Takes(query.shape[2]))
         {
             return _dense.Attend(query, key, value, sequences);
@@ -76,8 +84,8 @@ public sealed class AnchorAttention : IPackedAttention
         var outputs = new Tensor[pieces.Length];
         for (var i = 0; i < pieces.Length; i++)
         {
-            outputs[i] = pieces[i].Dense
-                ? _dense.Attend(queries[i], keys[i], values[i], new PackedSequences(pieces[i].Lengths))
+            outputs[i] = pieces[i].Dense ? _dense.Attend(queries[i], keys[i], values[i], new PackedSequences(pieces[i].Lengths))
+                : byKernels ? ByKernels(queries[i], keys[i], values[i], pieces[i].Lengths)
                 : Sequence(HeadMajor(queries[i]), HeadMajor(keys[i]), HeadMajor(values[i])).transpose(0, 1);
         }
 
@@ -154,14 +162,18 @@ public sealed class AnchorAttention : IPackedAttention
     // [tokens, heads, d] to [heads, tokens, d]
     private static Tensor HeadMajor(Tensor x) => x.transpose(0, 1).contiguous();
 
-    // Sequences that are dense anyway and stand next to each other stay together.
-    private IEnumerable<(bool Dense, int[] Lengths)> Pieces(PackedSequences sequences)
+    // [tokens, heads, d]
+    private Tensor ByKernels(Tensor q, Tensor k, Tensor v, int[] lengths) =>
+        Kernels.Of(q, lengths, Options)!.Attend(q.contiguous(), k.contiguous(), v.contiguous()) ?? _dense.Attend(q, k, v, new PackedSequences(lengths));
+
+    // Sequences that are dense anyway and stand next to each other stay together; others too, where the kernels take them.
+    private IEnumerable<(bool Dense, int[] Lengths)> Pieces(PackedSequences sequences, bool together)
     {
         for (int first = 0, next; first < sequences.Count; first = next)
         {
             var dense = IsDense(sequences.Lengths[first]);
             next = first + 1;
-            while (dense && next < sequences.Count && IsDense(sequences.Lengths[next]))
+            while ((dense || together) && next < sequences.Count && IsDense(sequences.Lengths[next]) == dense)
             {
                 next++;
             }
@@ -197,9 +209,9 @@ public sealed class AnchorAttention : IPackedAttention
                 throw new ArgumentException($"{name} has shape [{string.Join(", ", x.shape)}]; expected {shape}, alike for query, key and value, with nothing empty", name);
             }
 
-            if (x.dtype != query.dtype || x.dtype is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16))
+            if (x.dtype != query.dtype || x.dtype is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16))
             {
-                throw new ArgumentException($"{name} is of type {x.dtype}; expected Float32, Float64 or BFloat16, alike for query, key and value", name);
+                throw new ArgumentException($"{name} is of type {x.dtype}; expected Float32, Float64, BFloat16 or Float16, alike for query, key and value", name);
             }
 
             if (x.device_type != query.device_type || x.device_index != query.device_index)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Moodle.Attention.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,19 +38,42 @@ internal sealed class AnchorMeasurement(AnchorAttentionOptions options, Device d
             return;
         }
 
-        var result = StripeAttention.Forward(q, k, v, options, _forward);
-        AddPairs(result.Stripes, (int)q.shape[0], (int)q.shape[1]);
+        var (output, logSum) = Kernels.Of(q.unsqueeze(0), [(int)q.shape[1]], options) is { } kernels ? Run(kernels, q, k, v) : Run(q, k, v);
 
         // The mass on attended keys is the ratio of the normalisers.
-        _recalls.AddRange((result.LogSum - DenseLogSum(q, k, v)).exp().to(float32).flatten().cpu().data<float>());
-        var dense = times ? TimeDense(q, k, v, result.Output) : Dense(q, k, v);
+        _recalls.AddRange((logSum - DenseLogSum(q, k, v)).exp().to(float32).flatten().cpu().data<float>());
+        var dense = times ? TimeDense(q, k, v, output) : Dense(q, k, v);
         var type = PartialAttention.SumType(q.dtype);
-        _error += (result.Output.to(type) - dense.to(type)).square().sum().ToDouble();
+        _error += (output.to(type) - dense.to(type)).square().sum().ToDouble();
         _norm += dense.to(type).square().sum().ToDouble();
+    }
+
+    // Output and row normalisers; forward and, if times are measured, backward.
+    private (Tensor Output, Tensor LogSum) Run(Tensor q, Tensor k, Tensor v)
+    {
+        var result = StripeAttention.Forward(q, k, v, options, _forward);
+        AddPairs(result.Stripes, (int)q.shape[0], (int)q.shape[1]);
         if (times)
         {
             StripeAttention.Backward(result.Output, q, k, v, result, options, _backward);
         }
+
+        return (result.Output, result.LogSum);
+    }
+
+    private (Tensor Output, Tensor LogSum) Run(Kernels kernels, Tensor q, Tensor k, Tensor v)
+    {
+        var attention = kernels.Attention;
+        var selection = attention.Select(q, k, v, _forward);
+        _attended += kernels.AttendedPairs(attention.CountStripes(k, selection), out var allowed);
+        _allowed += allowed;
+        var output = attention.Finish(q, k, v, selection, _forward);
+        if (times)
+        {
+            attention.Backward(output, q, k, v, output, selection, _backward);
+        }
+
+        return (output, selection.LogSums);
     }
 
     /// <summary>The figures so far.</summary>

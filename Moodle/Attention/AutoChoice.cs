@@ -34,6 +34,9 @@ internal static class AutoChoice
             allowed += (group.AnchorPairs(options.Causal) + ((double)group.Candidates * group.Rows)) * q.shape[0];
         }
 
-        return attended > HighestDensity * allowed;
+        return IsDense(attended, allowed);
     }
+
+    /// <summary>Whether dense attention is expected to be the faster one for so many attended pairs of all allowed ones.</summary>
+    public static bool IsDense(double attended, double allowed) => attended > HighestDensity * allowed;
 }

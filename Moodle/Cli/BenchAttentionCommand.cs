@@ -5,6 +5,8 @@ using Moodle.Attention;
 using Moodle.Attention.Bench;
 using Moodle.Runtime;
 using Moodle.Training;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Moodle.Cli;
 
@@ -26,13 +28,14 @@ internal static class BenchAttentionCommand
         var init = Whole("--init", 0, defaults.Init, "Keys at the start that every row attends to.");
         var local = Whole("--local", 0, defaults.Local, "Keys before and after a group that its rows attend to.");
         var causal = new Option<bool>("--causal") { Description = "Rows attend to earlier positions and themselves only." };
-        var implementation = new Option<AttentionImplementation>("--implementation")
+        var implementation = new Option<AttentionImplementation?>("--implementation")
         {
             HelpName = "auto|reference|cpu|cuda",
-            DefaultValueFactory = _ => AttentionImplementation.Cpu,
             CustomParser = Implementation,
-            Description = "Who computes AnchorAttention.",
+            Description = "Who computes AnchorAttention; by default cpu, on a GPU cuda.",
         };
+        var type = new Option<ScalarType?>("--dtype") { HelpName = "float32|bfloat16|float16", CustomParser = Type, Description = "The type of queries, keys and values; by default float32, or a file's own; on a GPU bfloat16." };
+        var deterministic = new Option<bool>("--deterministic") { Description = "CUDA kernels add up gradients in an order that is always the same." };
         var device = new Option<string>("--device") { HelpName = "D", DefaultValueFactory = _ => "cpu", Description = "cpu, cuda or cuda:N." };
         var mode = new Option<string>("--mode") { HelpName = "forward|train", DefaultValueFactory = _ => "forward", CustomParser = Mode, Description = "Forward alone, or with the gradients of q, k and v." };
         var input = new Option<string>("--input") { HelpName = "random|structured|FILE", DefaultValueFactory = _ => "structured", Description = "What is attended to; FILE.safetensors holds captured q, k and v." };
@@ -44,7 +47,7 @@ internal static class BenchAttentionCommand
         var captured = new Option<string?>("--out") { HelpName = "FILE", Description = "The safetensors file that --capture writes." };
         var command = new Command("attention", "Measure AnchorAttention against dense attention: density, recall, error and speed.")
         {
-            lengths, heads, dim, theta, block, step, init, local, causal, implementation, device, mode, input, seed, threads, json, capture, documents, captured,
+            lengths, heads, dim, theta, block, step, init, local, causal, implementation, deterministic, device, type, mode, input, seed, threads, json, capture, documents, captured,
         };
         command.SetAction(result =>
         {
@@ -61,6 +64,8 @@ internal static class BenchAttentionCommand
                 throw new InputException("--out belongs to --capture RUN; rows go to --json FILE");
             }
 
+            var place = Devices.Parse(result.GetRequiredValue(device));
+            var onGpu = place.type == DeviceType.CUDA;
             var options = new AnchorAttentionOptions
             {
                 Block = result.GetValue(block),
@@ -69,15 +74,15 @@ internal static class BenchAttentionCommand
                 Local = result.GetValue(local),
                 Theta = result.GetValue(theta),
                 Causal = result.GetValue(causal),
-                Implementation = result.GetValue(implementation),
+                Deterministic = result.GetValue(deterministic),
+                Implementation = result.GetValue(implementation) ?? (onGpu ? AttentionImplementation.Cuda : AttentionImplementation.Cpu),
             };
             options.Validate();
-            var place = Devices.Parse(result.GetRequiredValue(device));
             Devices.SetThreads(result.GetValue(threads));
             using var console = new ProgressConsole();
             using var interrupt = new Interrupt(console, "stopping");
             var source = AttentionSource.Open(result.GetRequiredValue(input), result.GetValue(lengths) is { Length: > 0 } given ? given : null, result.GetValue(heads), result.GetValue(dim), result.GetValue(seed));
-            var bench = new AttentionBench(options, place, result.GetValue(mode) == Train, (task, done, most) => console.Progress(task, done, most, "rounds"), interrupt.Token);
+            var bench = new AttentionBench(options, place, result.GetValue(type) ?? (onGpu ? ScalarType.BFloat16 : null), result.GetValue(mode) == Train, (task, done, most) => console.Progress(task, done, most, "rounds"), interrupt.Token);
             AttentionBenchRow[] rows = [.. source.Select(bench.Run)];
             console.Clear();
             // Shown first: a file that cannot be written must not cost the figures.
@@ -139,7 +144,7 @@ internal static class BenchAttentionCommand
         return default;
     }
 
-    private static AttentionImplementation Implementation(ArgumentResult result)
+    private static AttentionImplementation? Implementation(ArgumentResult result)
     {
         var text = Text(result);
         foreach (var each in Enum.GetValues<AttentionImplementation>())
@@ -151,7 +156,23 @@ internal static class BenchAttentionCommand
         }
 
         result.AddError($"--implementation: '{text}' is unknown; expected auto, reference, cpu or cuda");
-        return default;
+        return null;
+    }
+
+    private static ScalarType? Type(ArgumentResult result)
+    {
+        switch (Text(result))
+        {
+            case "float32":
+                return ScalarType.Float32;
+            case "bfloat16":
+                return ScalarType.BFloat16;
+            case "float16":
+                return ScalarType.Float16;
+            default:
+                result.AddError($"--dtype: '{Text(result)}' is unknown; expected float32, bfloat16 or float16");
+                return null;
+        }
     }
 
     private static string Mode(ArgumentResult result)

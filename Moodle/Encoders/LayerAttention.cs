@@ -13,12 +13,15 @@ public static class LayerAttention
     {
         ArgumentNullException.ThrowIfNull(config);
         var dense = new DenseAttention();
+        IPackedAttention Rounded(IPackedAttention attention) => config.Precision == AttentionPrecision.Full
+            ? attention : new RoundedAttention(attention, onGpuOnly: config.Precision == AttentionPrecision.Auto);
+        var rounded = Rounded(dense);
         if (config.Kind == TextAttention.Dense)
         {
-            return _ => dense;
+            return _ => rounded;
         }
 
-        var anchor = new AnchorAttention(new AnchorAttentionOptions
+        var anchor = Rounded(new AnchorAttention(new AnchorAttentionOptions
         {
             Block = config.Block,
             Step = config.Step,
@@ -30,9 +33,10 @@ public static class LayerAttention
             {
                 TextAttention.Reference => AttentionImplementation.Reference,
                 TextAttention.Cpu => AttentionImplementation.Cpu,
+                TextAttention.Cuda => AttentionImplementation.Cuda,
                 _ => AttentionImplementation.Auto,
             },
-        });
-        return layer => config.Layers.Count == 0 || config.Layers.Contains(layer) ? anchor : dense;
+        }));
+        return layer => config.Layers.Count == 0 || config.Layers.Contains(layer) ? anchor : rounded;
     }
 }

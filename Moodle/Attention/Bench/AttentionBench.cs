@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Attention.Bench;
@@ -22,23 +23,28 @@ internal sealed record AttentionBenchRow(
 /// <summary>Measures AnchorAttention and dense attention in turns.</summary>
 /// <param name="options">Options of AnchorAttention.</param>
 /// <param name="device">Where to measure.</param>
+/// <param name="type">The type of q, k and v; null leaves it as it comes.</param>
 /// <param name="train">Whether the gradients of q, k and v belong to it.</param>
 /// <param name="progress">Told of every round: what is measured, rounds done, and the most there may be.</param>
 /// <param name="cancellation">Looked at between rounds.</param>
-internal sealed class AttentionBench(AnchorAttentionOptions options, Device device, bool train, Action<string, int, int> progress, CancellationToken cancellation)
+internal sealed class AttentionBench(
+    AnchorAttentionOptions options, Device device, ScalarType? type, bool train, Action<string, int, int> progress, CancellationToken cancellation)
 {
     private const int Least = 5;
     private const int Most = 25;
     private static readonly TimeSpan s_enough = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan s_atOnce = TimeSpan.FromMilliseconds(10);
     private readonly AnchorAttention _attention = new(options);
 
     /// <summary>Measures one sequence: both once to warm up, then in turns at least 5 times each.</summary>
     public AttentionBenchRow Run(AttentionSequence sequence)
     {
         using var scope = NewDisposeScope();
-        var (q, k, v) = sequence.Make();
-        (q, k, v) = (q.to(device), k.to(device), v.to(device));
+        var (q, k, v) = sequence.Make(device);
+        Tensor Typed(Tensor x) => x.to(type ?? x.dtype);
+        (q, k, v) = (Typed(q), Typed(k), Typed(v));
         using var grad = randn(q.shape, device: device).to(q.dtype);
+        var calls = CallsAtOnce(q, k, v, grad);
         var task = FormattableString.Invariant($"{sequence.Name} {sequence.Length:N0} tokens").TrimStart();
         var (dense, anchor) = (new List<double>(), new List<double>());
         var total = Stopwatch.StartNew();
@@ -50,13 +56,13 @@ internal sealed class AttentionBench(AnchorAttentionOptions options, Device devi
             double denseTime, anchorTime;
             if (round % 2 == 0)
             {
-                denseTime = Time(Dense, q, k, v, grad);
-                anchorTime = Time(_attention.Attend, q, k, v, grad);
+                denseTime = Time(Dense, q, k, v, grad, calls);
+                anchorTime = Time(_attention.Attend, q, k, v, grad, calls);
             }
             else
             {
-                anchorTime = Time(_attention.Attend, q, k, v, grad);
-                denseTime = Time(Dense, q, k, v, grad);
+                anchorTime = Time(_attention.Attend, q, k, v, grad, calls);
+                denseTime = Time(Dense, q, k, v, grad, calls);
             }
 
             if (round >= 0)
@@ -79,21 +85,37 @@ internal sealed class AttentionBench(AnchorAttentionOptions options, Device devi
 
     private Tensor Dense(Tensor q, Tensor k, Tensor v) => nn.functional.scaled_dot_product_attention(q, k, v, is_casual: options.Causal);
 
-    private double Time(Func<Tensor, Tensor, Tensor, Tensor> attend, Tensor q, Tensor k, Tensor v, Tensor grad)
+    // A GPU works on while calls follow each other, as they do in training: waiting after each would measure the wait.
+    private int CallsAtOnce(Tensor q, Tensor k, Tensor v, Tensor grad)
     {
-        using var scope = NewDisposeScope();
+        if (device.type == DeviceType.CPU)
+        {
+            return 1;
+        }
+
+        Time(_attention.Attend, q, k, v, grad, 1); // compiles the kernels
+        return (int)Math.Clamp(s_atOnce.TotalMilliseconds / Time(_attention.Attend, q, k, v, grad, 3), 1, 50);
+    }
+
+    // Milliseconds of a call.
+    private double Time(Func<Tensor, Tensor, Tensor, Tensor> attend, Tensor q, Tensor k, Tensor v, Tensor grad, int calls)
+    {
         using var recorded = set_grad_enabled(train);
-        Tensor[] inputs = Array.ConvertAll(new[] { q, k, v }, x => x.detach().requires_grad_(train));
         PartTimes.WaitFor(device);
         var watch = Stopwatch.StartNew();
-        var output = attend(inputs[0], inputs[1], inputs[2]);
-        if (train)
+        for (var call = 0; call < calls; call++)
         {
-            autograd.grad([output], inputs, [grad]);
+            using var scope = NewDisposeScope();
+            Tensor[] inputs = Array.ConvertAll(new[] { q, k, v }, x => x.detach().requires_grad_(train));
+            var output = attend(inputs[0], inputs[1], inputs[2]);
+            if (train)
+            {
+                autograd.grad([output], inputs, [grad]);
+            }
         }
 
         PartTimes.WaitFor(device);
-        return watch.Elapsed.TotalMilliseconds;
+        return watch.Elapsed.TotalMilliseconds / calls;
     }
 
     private static double Median(List<double> times)

@@ -6,8 +6,8 @@ namespace Moodle.Attention.Bench;
 /// <summary>A sequence to be attended to.</summary>
 /// <param name="Name">Its name in a file; else null.</param>
 /// <param name="Length">Its tokens.</param>
-/// <param name="Make">Makes q, k and v, each [1, heads, n, d] on the CPU; the caller owns them.</param>
-internal sealed record AttentionSequence(string? Name, int Length, Func<(Tensor Q, Tensor K, Tensor V)> Make);
+/// <param name="Make">Makes q, k and v, each [1, heads, n, d], on a device; the caller owns them.</param>
+internal sealed record AttentionSequence(string? Name, int Length, Func<Device, (Tensor Q, Tensor K, Tensor V)> Make);
 
 /// <summary>
 /// Where <c>bench attention</c> takes sequences from. A file holds for each of its sequences <c>NAME.q</c>, <c>NAME.k</c> and <c>NAME.v</c>, or
@@ -26,9 +26,9 @@ internal static class AttentionSource
     /// <exception cref="InputException">The file cannot be used; the message says why.</exception>
     public static IReadOnlyList<AttentionSequence> Open(string input, int[]? lengths, int heads, int size, int seed) => input switch
     {
-        "random" => [.. (lengths ?? s_lengths).Select(n => new AttentionSequence(null, n, () => AttentionInputs.Random(heads, n, size, seed)))],
+        "random" => [.. (lengths ?? s_lengths).Select(n => new AttentionSequence(null, n, device => AttentionInputs.Random(heads, n, size, seed, device)))],
         "structured" when size < 16 => throw new InputException($"--dim: {size} is too small for structured input; expected at least 16, or --input random"),
-        "structured" => [.. (lengths ?? s_lengths).Select(n => new AttentionSequence(null, n, () => AttentionInputs.Structured(heads, n, size, seed)))],
+        "structured" => [.. (lengths ?? s_lengths).Select(n => new AttentionSequence(null, n, device => AttentionInputs.Structured(heads, n, size, seed, device)))],
         _ => OpenFile(input, lengths),
     };
 
@@ -60,7 +60,7 @@ internal static class AttentionSource
 
             foreach (var length in lengths?.Where(length => length <= shape[1]) ?? [(int)shape[1]])
             {
-                sequences.Add(new AttentionSequence(stem.TrimEnd('.'), length, () => Read(path, stem, length)));
+                sequences.Add(new AttentionSequence(stem.TrimEnd('.'), length, device => Read(path, stem, length, device)));
             }
         }
 
@@ -69,14 +69,14 @@ internal static class AttentionSource
             : $"{path}: holds no sequence of at least {lengths.Min()} tokens; leave --lengths out to take what is there");
     }
 
-    private static (Tensor Q, Tensor K, Tensor V) Read(string path, string stem, int length)
+    private static (Tensor Q, Tensor K, Tensor V) Read(string path, string stem, int length, Device device)
     {
         using var file = Safetensors.Open(path);
         Tensor Part(string name)
         {
             using var whole = file.Read(stem + name);
             using var part = whole.narrow(1, 0, length).unsqueeze(0);
-            return part.contiguous();
+            return part.to(device).contiguous();
         }
 
         return (Part("q"), Part("k"), Part("v"));

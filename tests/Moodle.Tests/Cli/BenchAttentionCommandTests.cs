@@ -91,8 +91,9 @@ public sealed class BenchAttentionCommandTests
         Refused(["--init", "-1"], "--init: '-1'", "at least 0");
         Refused(["--theta", "hot"], "--theta: 'hot'", "inf");
         Refused(["--mode", "backward"], "--mode: 'backward'", "forward or train");
-        Refused(["--implementation", "cuda"], "no CUDA kernels");
+        Refused(["--implementation", "cuda"], "implementation cuda: the kernels need a GPU", "take auto");
         Refused(["--implementation", "gpu"], "--implementation: 'gpu'", "auto, reference, cpu or cuda");
+        Refused(["--dtype", "int8"], "--dtype: 'int8'", "float32, bfloat16 or float16");
         Refused(["--device", "gpu"], "\"gpu\" is no device");
     }
 

@@ -29,6 +29,7 @@ public sealed partial class ConfigKeysTests
         ["text.encoder.hidden_size"] = "32",
         ["text.encoder.heads"] = "1",
         ["text.encoder.attention.kind"] = "dense",
+        ["text.encoder.attention.precision"] = "bfloat16",
         ["text.encoder.attention.threshold"] = "12",
         ["text.encoder.attention.layers"] = "0",
         ["text.features.file"] = "features.npy",

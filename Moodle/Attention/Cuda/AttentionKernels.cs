@@ -1,0 +1,68 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Moodle.Runtime.Cuda;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Moodle.Attention.Cuda;
+
+/// <summary>The compiled kernels of Kernels/*.cu, one module for each device, size of a head, type and direction, made at first use.</summary>
+internal static class AttentionKernels
+{
+    private const string Resources = "Moodle.Attention.Kernels.";
+    private static readonly string[] s_files = ["prelude.cu", "forward.cu", "select.cu", "backward.cu"];
+    private static readonly Version s_oldest = new(8, 0);
+    private static readonly Lazy<string> s_source = new(() => string.Join('\n', s_files.Select(Read)));
+    private static readonly ConcurrentDictionary<(int Device, int Size, ScalarType Type, bool Causal), Lazy<CudaModule>> s_modules = new();
+
+    /// <summary>Why a device cannot run them, as the end of a sentence; null where it can.</summary>
+    public static string? WhyNot(Device device)
+    {
+        if (device.type != DeviceType.CUDA)
+        {
+            return "the kernels need a GPU";
+        }
+
+        try
+        {
+            var found = CudaDriver.Device(Math.Max(0, device.index)).Capability;
+            return found < s_oldest ? $"the GPU is of compute capability {found}, the kernels need {s_oldest}"
+                : CudaCompiler.IsFound ? null
+                : $"CUDA's run-time compiler NVRTC was not found ({string.Join(", ", Runtime.GpuInventory.CompilerNames)})";
+        }
+        catch (CudaException exception)
+        {
+            return exception.Message;
+        }
+    }
+
+    /// <summary>Whether they know these tensors: bfloat16 or float16, heads of 64 or 128.</summary>
+    public static bool Takes(ScalarType type, long size) => type is ScalarType.BFloat16 or ScalarType.Float16 && size is 64 or 128;
+
+    /// <summary>The kernels for some tensors.</summary>
+    /// <exception cref="CudaException">They cannot be compiled or loaded.</exception>
+    public static CudaModule For(Device device, int size, ScalarType type, bool causal) => s_modules.GetOrAdd((device.index, size, type, causal), static key => new(() => Load(key.Device, key.Size, key.Type, key.Causal))).Value;
+
+    /// <summary>Compiles the kernels of one kind without a device, which tests of the sources need.</summary>
+    internal static byte[] Compile(string architecture, int size, ScalarType type, bool causal) =>
+        CudaCompiler.Compile(s_source.Value, "anchor_attention.cu", [$"--gpu-architecture={architecture}", "--std=c++17", "-default-device", .. Options(size, type, causal)]);
+
+    private static CudaModule Load(int index, int size, ScalarType type, bool causal)
+    {
+        var device = CudaDriver.Device(index);
+        // Machine code of one major version runs on its later minor ones; what NVRTC does not know yet is left to those it does.
+        var architecture = string.Create(CultureInfo.InvariantCulture, $"sm_{device.Capability.Major}{device.Capability.Minor}");
+        return CudaModule.Load(device, "anchor_attention.cu", s_source.Value, architecture, Options(size, type, causal));
+    }
+
+    private static string[] Options(int size, ScalarType type, bool causal) =>
+        [$"-DD={size}", $"-DF16={(type == ScalarType.Float16 ? 1 : 0)}", $"-DCAUSAL={(causal ? 1 : 0)}"];
+
+    private static string Read(string file)
+    {
+        using var stream = typeof(AttentionKernels).Assembly.GetManifestResourceStream(Resources + file)
+            ?? throw new InvalidOperationException($"{file} is not embedded");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,218 @@
+using Moodle.Runtime;
+using Moodle.Runtime.Cuda;
+using static TorchSharp.torch;
+
+namespace Moodle.Attention.Cuda;
+
+/// <summary>
+/// AnchorAttention by the kernels in Kernels/*.cu, over all sequences and heads at once. Forward are four launches: rows over their anchor region; mean queries and
+/// thresholds of blocks; a bit for every group and candidate; rows over their stripes. Which keys are taken stays on the device, as one bit each: an eighth
+/// of a byte for a group of rows and a key bounds it, so that no list can overflow and the host waits for nothing. Where even that is too much, groups take turns.
+/// </summary>
+internal sealed unsafe class CudaAttention
+{
+    /// <summary>The most memory for masks of all heads.</summary>
+    public const long MostMaskBytes = 256L << 20;
+
+    private const int KeysAtOnce = 64;
+    private const int KeyBlock = 128;
+    private const int Window = 2048;
+    private readonly KernelLayout _layout;
+    private readonly CudaModule _kernels;
+    private readonly int _size;
+    private readonly bool _deterministic;
+    private readonly int _multiprocessors;
+
+    /// <summary>Takes the layout of the tensors to come.</summary>
+    /// <param name="layout">The layout.</param>
+    /// <param name="size">Size of a head, 64 or 128.</param>
+    /// <param name="type">bfloat16 or float16.</param>
+    /// <param name="options">Options.</param>
+    /// <param name="device">The GPU.</param>
+    /// <exception cref="CudaException">The kernels cannot be compiled or loaded.</exception>
+    public CudaAttention(KernelLayout layout, int size, ScalarType type, AnchorAttentionOptions options, Device device)
+    {
+        (_layout, _size, _deterministic) = (layout, size, options.Deterministic);
+        _kernels = AttentionKernels.For(device, size, type, options.Causal);
+        _multiprocessors = CudaDriver.Device(device.index).Multiprocessors;
+    }
+
+    private int Pieces => _size / 8; // of 16 bytes in a row
+
+    /// <summary>
+    /// Rows over their anchor region, and which keys they take beside it. Launches only, as everything here: numbers come to be on the device later.
+    /// </summary>
+    /// <param name="q">[tokens, heads, d] or [batch, heads, n, d], contiguous, as the layout says.</param>
+    /// <param name="k">The same.</param>
+    /// <param name="v">The same.</param>
+    /// <param name="times">Where the time of each part is added up, or null.</param>
+    /// <exception cref="CudaException">A launch was refused.</exception>
+    public KernelSelection Select(Tensor q, Tensor k, Tensor v, PartTimes? times = null)
+    {
+        using var none = no_grad();
+        using var scope = NewDisposeScope();
+        var shape = _layout.Shape;
+        Tensor Floats(params long[] size) => empty(size, dtype: ScalarType.Float32, device: q.device);
+        var (heads, rows, blocks) = (shape.Heads, shape.Rows, shape.Blocks);
+        var states = Floats((long)heads * shape.Tiles * KernelLayout.TileRows * _size);
+        var (maxima, sums, thresholds) = (Floats(heads, rows), Floats(heads, rows), Floats(heads, blocks));
+        var meanQueries = empty(heads, blocks, _size, dtype: q.dtype, device: q.device);
+        var masks = Masks(q.device);
+
+        times?.Start();
+        _kernels.Launch("anchor_forward", (shape.Tiles, heads), 128, ForwardShared, shape,
+            q.Address(), k.Address(), v.Address(), states.Address(), maxima.Address(), sums.Address(), _layout.AddressOfGroup(0));
+        times?.EndAnchor();
+        _kernels.Launch("block_means", ((long)_layout.Groups * shape.Step, heads), 128, 0, shape,
+            q.Address(), maxima.Address(), meanQueries.Address(), thresholds.Address(), _layout.AddressOfGroup(0));
+        if (_layout.Slabs.Count == 1)
+        {
+            FillMasks(_layout.Slabs[0], k, meanQueries, thresholds, masks);
+        }
+
+        times?.EndSelection();
+        GC.KeepAlive(_layout);
+        foreach (var kept in new[] { states, maxima, sums, meanQueries, thresholds, masks })
+        {
+            kept.MoveToOuterDisposeScope();
+        }
+
+        return new KernelSelection(states, maxima, sums, meanQueries, thresholds, masks);
+    }
+
+    /// <summary>Attends: goes on from a selection, whose sums it turns into logarithms of normalisers, over the stripes.</summary>
+    /// <param name="q">As in <see cref="Select"/>.</param>
+    /// <param name="k">The same.</param>
+    /// <param name="v">The same.</param>
+    /// <param name="selection">What Select left; its states and maxima are disposed.</param>
+    /// <param name="times">Where the time of each part is added up, or null.</param>
+    /// <returns>The output, as q.</returns>
+    /// <exception cref="CudaException">A launch was refused.</exception>
+    public Tensor Finish(Tensor q, Tensor k, Tensor v, KernelSelection selection, PartTimes? times = null)
+    {
+        using var none = no_grad();
+        var shape = _layout.Shape;
+        var output = empty_like(q);
+        times?.Start();
+        foreach (var slab in _layout.Slabs)
+        {
+            var mask = MaskOf(slab, k, selection);
+            times?.EndSelection();
+            var tile = (long)slab.FirstGroup * _layout.TilesOfGroup;
+            _kernels.Launch("stripe_forward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), 128, ForwardShared, shape with { Words = slab.Words },
+                q.Address(), k.Address(), v.Address(), selection.States.Address() + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
+                selection.Maxima.Address(), selection.LogSums.Address(), mask, output.Address(), _layout.AddressOfGroup(slab.FirstGroup));
+            times?.EndSparse();
+        }
+
+        selection.States.Dispose();
+        selection.Maxima.Dispose();
+        GC.KeepAlive(_layout);
+        return output;
+    }
+
+    /// <summary>The gradients of q, k and v, of their type.</summary>
+    /// <param name="grad">Of the output; contiguous.</param>
+    /// <param name="q">As in <see cref="Select"/>.</param>
+    /// <param name="k">The same.</param>
+    /// <param name="v">The same.</param>
+    /// <param name="output">What <see cref="Finish"/> returned.</param>
+    /// <param name="selection">What it used.</param>
+    /// <param name="times">Where the time of each part is added up, or null: the rows' part counts as anchor, the keys' part as sparse.</param>
+    /// <exception cref="CudaException">A launch was refused.</exception>
+    public (Tensor Q, Tensor K, Tensor V) Backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor output, KernelSelection selection, PartTimes? times = null)
+    {
+        using var none = no_grad();
+        using var scope = NewDisposeScope();
+        var shape = _layout.Shape;
+        var deltas = empty_like(selection.LogSums);
+        var dq = empty_like(q);
+        var (dk, dv) = (zeros_like(k, dtype: ScalarType.Float32), zeros_like(v, dtype: ScalarType.Float32));
+        var anchorTiles = (_layout.AnchorKeys + KeysAtOnce - 1) / KeysAtOnce;
+        // Enough blocks for stripes to fill the device, beside those for anchor regions.
+        var workers = (int)Math.Clamp(4L * _multiprocessors / ((long)_layout.Groups * shape.Heads), 1, 8);
+        times?.Start();
+        foreach (var slab in _layout.Slabs)
+        {
+            var mask = MaskOf(slab, k, selection);
+            var ofSlab = shape with { Words = slab.Words };
+            var groups = _layout.AddressOfGroup(slab.FirstGroup);
+            times?.EndSelection();
+            _kernels.Launch("query_backward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), 256, QueryShared, ofSlab,
+                q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums.Address(), mask, deltas.Address(), dq.Address(), groups);
+            times?.EndAnchor();
+            using var turns = _deterministic ? zeros(shape.Heads, dtype: ScalarType.Int32, device: q.device) : null;
+            _kernels.Launch("key_backward", ((long)(anchorTiles + workers) * shape.Heads * slab.Groups, 1), KeyBlock, KeyShared, ofSlab,
+                q.Address(), k.Address(), v.Address(), grad.Address(), selection.LogSums.Address(), deltas.Address(), mask, dk.Address(), dv.Address(),
+                turns?.Address() ?? 0, anchorTiles, workers, groups);
+            times?.EndSparse();
+        }
+
+        GC.KeepAlive(_layout);
+        return (dq.MoveToOuterDisposeScope(), dk.to(k.dtype).MoveToOuterDisposeScope(), dv.to(v.dtype).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>How many stripes each group has, int32 [heads, groups].</summary>
+    /// <param name="k">As in <see cref="Select"/>.</param>
+    /// <param name="selection">What Select left.</param>
+    public Tensor CountStripes(Tensor k, KernelSelection selection)
+    {
+        using var none = no_grad();
+        using var scope = NewDisposeScope();
+        var counts = new List<Tensor>();
+        foreach (var slab in _layout.Slabs)
+        {
+            var mask = MaskOf(slab, k, selection);
+            var count = empty(_layout.Shape.Heads, slab.Groups, dtype: ScalarType.Int32, device: k.device);
+            _kernels.Launch("count_stripes", (slab.Groups, _layout.Shape.Heads), 128, 0, _layout.Shape with { Words = slab.Words },
+                mask, count.Address(), _layout.AddressOfGroup(slab.FirstGroup));
+            counts.Add(count);
+        }
+
+        return cat(counts, 1).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Masks(Device device) => empty(_layout.Shape.Heads * _layout.Slabs.Max(slab => slab.Words), dtype: ScalarType.Int32, device: device);
+
+    // Where the masks of all groups would begin, if they were all there; those of the slab's groups are. Several slabs take turns in the same memory.
+    private nint MaskOf(MaskSlab slab, Tensor k, KernelSelection selection)
+    {
+        if (_layout.Slabs.Count > 1)
+        {
+            FillMasks(slab, k, selection.MeanQueries, selection.Thresholds, selection.Masks);
+        }
+
+        return selection.Masks.Address() - (nint)(slab.FirstWord * sizeof(int));
+    }
+
+    private void FillMasks(MaskSlab slab, Tensor k, Tensor meanQueries, Tensor thresholds, Tensor masks)
+    {
+        // Chunks of keys: large ones read the mean queries less often, as long as they fill the device.
+        var chunk = 1024;
+        int Chunks() => (slab.Length + chunk - 1) / chunk;
+        while (chunk > 128 && (long)Chunks() * slab.Strips * _layout.Shape.Heads < 8L * _multiprocessors)
+        {
+            chunk /= 2;
+        }
+
+        _kernels.Launch("select_stripes", ((long)slab.Strips * Chunks(), _layout.Shape.Heads), 128, SelectShared, _layout.Shape with { Words = slab.Words },
+            meanQueries.Address(), thresholds.Address(), k.Address(), masks.Address() - (nint)(slab.FirstWord * sizeof(int)),
+            _layout.AddressOfStrip(slab.FirstStrip), _layout.BlocksOfStrip, chunk, Chunks(), _layout.AddressOfGroup(0));
+    }
+
+    // As the structures of the same names in the sources: pieces of 16 bytes, lists, and a number for each warp.
+    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + 16;
+
+    private int SelectShared => (16 * ((64 * Pieces) + (2 * 128 * Pieces))) + (64 * 32 * sizeof(int)) + 256;
+
+    private int QueryShared => (16 * ((2 * KernelLayout.TileRows * Pieces) + (4 * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + 32;
+
+    private int KeyShared
+    {
+        get
+        {
+            var rows = _size == 64 ? 64 : 32;
+            return (16 * ((2 * KeysAtOnce * Pieces) + (4 * rows * Pieces))) + (4 * rows * sizeof(float)) + (Window * sizeof(int)) + 16;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using Moodle.Runtime.Cuda;
+using static TorchSharp.torch;
+
+namespace Moodle.Attention.Cuda;
+
+/// <summary>The kernels as an operation that autograd knows. The selection is a constant to the gradient.</summary>
+internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
+{
+    private const string Kernels = "kernels";
+
+    [ThreadStatic]
+    private static List<Tensor>? t_returned;
+
+    /// <inheritdoc/>
+    public override string Name => nameof(CudaFunction);
+
+    /// <summary>Attends; records for the gradient only where one is asked for.</summary>
+    /// <param name="kernels">The kernels.</param>
+    /// <param name="q">Contiguous, as the kernels' layout says.</param>
+    /// <param name="k">The same.</param>
+    /// <param name="v">The same.</param>
+    /// <param name="selection">What the kernels selected.</param>
+    /// <exception cref="CudaException">A launch was refused.</exception>
+    public static Tensor Attend(CudaAttention kernels, Tensor q, Tensor k, Tensor v, KernelSelection selection)
+    {
+        using var scope = NewDisposeScope();
+        var recorded = is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad);
+        return (recorded ? apply(q, k, v, kernels, selection) : kernels.Finish(q, k, v, selection)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (q, k, v, kernels, selection) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (CudaAttention)vars[3], (KernelSelection)vars[4]);
+        var output = kernels.Finish(q, k, v, selection);
+        // Detached: an output that holds itself would never be freed.
+        ctx.save_for_backward([q, k, v, output.detach(), selection.LogSums, selection.MeanQueries, selection.Thresholds, selection.Masks]);
+        ctx.save_data(Kernels, kernels);
+        return output;
+    }
+
+    /// <inheritdoc/>
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        // Autograd calls this on threads of its own: no scope of the caller's is there to dispose what is returned. It can go when the next call on the
+        // thread shows that the last one's was taken.
+        t_returned?.ForEach(tensor => tensor.Dispose()); // twice does no harm
+        t_returned = null;
+        using var scope = NewDisposeScope();
+        var saved = ctx.get_saved_variables();
+        var selection = new KernelSelection(saved[3], saved[3], saved[4], saved[5], saved[6], saved[7]); // states and maxima are not needed any more
+        var (dq, dk, dv) = ((CudaAttention)ctx.get_data(Kernels)).Backward(grad_output.contiguous(), saved[0], saved[1], saved[2], saved[3], selection);
+        List<Tensor> returned = [dq.MoveToOuterDisposeScope(), dk.MoveToOuterDisposeScope(), dv.MoveToOuterDisposeScope(), null!, null!];
+        t_returned = [dq, dk, dv, grad_output];
+        return returned;
+    }
+}

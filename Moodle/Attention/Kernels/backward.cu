@@ -1,0 +1,425 @@
+// Backward, from the logarithm of each row's normaliser. Gradients of the queries go row by row over the same keys as forward; those of keys and values
+// key by key: a block takes 64 of the keys that a group attends to, goes over the group's rows, and adds to the keys' sums.
+#define BACKWARD_SLOTS 64
+#define QUERY_THREADS 256 // 8 warps, each of 16 rows
+#define QUERY_STAGES 2
+#define KEY_THREADS 128   // 4 warps, each of 16 keys
+#define KEY_ROWS (D == 64 ? 64 : 32)
+
+struct QueryShared
+{
+    uint4 q[ROWS * CHUNKS];
+    uint4 grad[ROWS * CHUNKS];
+    uint4 k[QUERY_STAGES][BACKWARD_SLOTS * CHUNKS];
+    uint4 v[QUERY_STAGES][BACKWARD_SLOTS * CHUNKS];
+    int list[WINDOW];
+    int totals[QUERY_THREADS / 32];
+};
+
+#if D == 64
+#define QUERY_FRAGMENTS 1 // queries and the output's gradients stay in registers
+#else
+#define QUERY_FRAGMENTS 0
+#endif
+
+struct QueryRows
+{
+    float sum[CHUNKS][4]; // gradients of 16 rows
+    float logSum[2], delta[2];
+#if QUERY_FRAGMENTS
+    u32 q[KSTEPS][4], grad[KSTEPS][4];
+#endif
+};
+
+template <class Keys, bool Causal>
+__device__ __forceinline__ void query_gradients(QueryShared& s, QueryRows& rows, const u16* k, const u16* v, long long stride, int count, Keys key, int firstRow)
+{
+    const int lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16;
+    const int tiles = (count + BACKWARD_SLOTS - 1) / BACKWARD_SLOTS;
+    load_keys<BACKWARD_SLOTS, QUERY_THREADS>(shared_address(s.k[0]), shared_address(s.v[0]), k, v, stride, 0, count, key);
+    copy_commit();
+    for (int t = 0; t < tiles; t++)
+    {
+        copy_wait<0>();
+        __syncthreads();
+        if (t + 1 < tiles)
+        {
+            const int slot = (t + 1) % QUERY_STAGES;
+            load_keys<BACKWARD_SLOTS, QUERY_THREADS>(shared_address(s.k[slot]), shared_address(s.v[slot]), k, v, stride, (t + 1) * BACKWARD_SLOTS, count, key);
+        }
+        copy_commit();
+        const u32 kt = shared_address(s.k[t % QUERY_STAGES]), vt = shared_address(s.v[t % QUERY_STAGES]);
+        float logits[BACKWARD_SLOTS / 8][4] = {}, products[BACKWARD_SLOTS / 8][4] = {}; // q kT and grad vT
+#pragma unroll
+        for (int ks = 0; ks < KSTEPS; ks++)
+        {
+            u32 a[4], d[4];
+#if QUERY_FRAGMENTS
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                a[i] = rows.q[ks][i], d[i] = rows.grad[ks][i];
+            }
+#else
+            fragment_a(a, shared_address(s.q), warpRow, ks);
+            fragment_a(d, shared_address(s.grad), warpRow, ks);
+#endif
+#pragma unroll
+            for (int nt = 0; nt < BACKWARD_SLOTS / 16; nt++)
+            {
+                u32 b[4];
+                fragment_b(b, kt, nt * 16, ks);
+                multiply(logits[nt * 2], a, b[0], b[1]);
+                multiply(logits[nt * 2 + 1], a, b[2], b[3]);
+                fragment_b(b, vt, nt * 16, ks);
+                multiply(products[nt * 2], d, b[0], b[1]);
+                multiply(products[nt * 2 + 1], d, b[2], b[3]);
+            }
+        }
+        const int first = t * BACKWARD_SLOTS;
+        const bool causalTile = Causal && key(min2(first + BACKWARD_SLOTS, count) - 1) > firstRow + warpRow;
+        // Slots past the end hold zeros: whatever their probability, they add nothing.
+#pragma unroll
+        for (int nt = 0; nt < BACKWARD_SLOTS / 8; nt++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                const int h = i >> 1;
+                float p = exp2_of(fmaf(logits[nt][i], SCALE2, -rows.logSum[h]));
+                if (causalTile)
+                {
+                    const int slot = first + nt * 8 + (lane & 3) * 2 + (i & 1);
+                    p = slot < count && key(slot) > firstRow + warpRow + h * 8 + (lane >> 2) ? 0 : p;
+                }
+                logits[nt][i] = p * (products[nt][i] - rows.delta[h]);
+            }
+#pragma unroll
+        for (int js = 0; js < BACKWARD_SLOTS / 16; js++)
+        {
+            u32 a[4] = {pack(logits[js * 2][0], logits[js * 2][1]), pack(logits[js * 2][2], logits[js * 2][3]),
+                pack(logits[js * 2 + 1][0], logits[js * 2 + 1][1]), pack(logits[js * 2 + 1][2], logits[js * 2 + 1][3])};
+#pragma unroll
+            for (int dt = 0; dt < CHUNKS / 2; dt++)
+            {
+                u32 b[4];
+                fragment_t(b, kt, js * 16, dt * 2);
+                multiply(rows.sum[dt * 2], a, b[0], b[1]);
+                multiply(rows.sum[dt * 2 + 1], a, b[2], b[3]);
+            }
+        }
+    }
+    copy_wait<0>();
+    __syncthreads();
+}
+
+// Gradients of the queries; and for each row the product of output and gradient, which the keys' gradients need. Grid: groups times their row tiles, heads.
+extern "C" __global__ void __launch_bounds__(QUERY_THREADS, 1)
+query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ output, const u16* __restrict__ grad,
+    const float* __restrict__ logSums, const u32* __restrict__ masks, float* __restrict__ deltas, u16* __restrict__ gradQ,
+    const Group* __restrict__ groups, Shape p)
+{
+    extern __shared__ uint4 memory[];
+    QueryShared& s = *(QueryShared*)memory;
+    const Group g = groups[blockIdx.x / tiles_of(p)];
+    const Bounds b = bounds_of(g, p);
+    const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16;
+    if (firstRow >= b.end)
+    {
+        return;
+    }
+    const long long offset = g.base + blockIdx.y * p.headStride, row0 = (long long)blockIdx.y * p.rows + g.row0;
+    load_rows<ROWS, QUERY_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
+    load_rows<ROWS, QUERY_THREADS>(shared_address(s.grad), grad + offset, p.rowStride, firstRow, b.end);
+    copy_commit();
+    QueryRows rows = {};
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        const int row = firstRow + warpRow + h * 8 + (lane >> 2);
+        const bool valid = row < b.end;
+        const long long from = offset + (valid ? row : firstRow) * p.rowStride + (lane & 3) * 8;
+        float sum = 0;
+#pragma unroll
+        for (int c = 0; c < CHUNKS / 4; c++)
+        {
+            const uint4 x = *(const uint4*)(output + from + c * 32), y = *(const uint4*)(grad + from + c * 32);
+            sum += low_of(x.x) * low_of(y.x) + high_of(x.x) * high_of(y.x) + low_of(x.y) * low_of(y.y) + high_of(x.y) * high_of(y.y)
+                + low_of(x.z) * low_of(y.z) + high_of(x.z) * high_of(y.z) + low_of(x.w) * low_of(y.w) + high_of(x.w) * high_of(y.w);
+        }
+        rows.delta[h] = quad_sum(sum);
+        rows.logSum[h] = valid ? logSums[row0 + row] * LOG2E : __int_as_float(0x7f800000); // no probability
+        if (valid && (lane & 3) == 0)
+        {
+            deltas[row0 + row] = rows.delta[h];
+        }
+    }
+    copy_wait<0>();
+    __syncthreads();
+#if QUERY_FRAGMENTS
+#pragma unroll
+    for (int ks = 0; ks < KSTEPS; ks++)
+    {
+        fragment_a(rows.q[ks], shared_address(s.q), warpRow, ks);
+        fragment_a(rows.grad[ks], shared_address(s.grad), warpRow, ks);
+    }
+#endif
+    const int last = CAUSAL ? min2(b.localEnd, firstRow + ROWS) : b.localEnd;
+    query_gradients<AnchorKeys, CAUSAL>(s, rows, k + offset, v + offset, p.rowStride, b.initEnd + last - b.localStart, AnchorKeys(b), firstRow);
+    Stripes<QUERY_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), s.list, s.totals);
+    ListedKeys key = {s.list};
+    for (int count = stripes.next(); count > 0; count = stripes.next())
+    {
+        query_gradients<ListedKeys, false>(s, rows, k + offset, v + offset, p.rowStride, count, key, firstRow);
+    }
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        const int row = firstRow + warpRow + h * 8 + (lane >> 2);
+        if (row < b.end)
+        {
+            u32* to = (u32*)(gradQ + offset + row * p.rowStride) + (lane & 3);
+#pragma unroll
+            for (int dt = 0; dt < CHUNKS; dt++)
+            {
+                to[dt * 4] = pack(rows.sum[dt][h * 2] * SCALE, rows.sum[dt][h * 2 + 1] * SCALE);
+            }
+        }
+    }
+}
+
+struct KeyShared
+{
+    uint4 k[BACKWARD_SLOTS * CHUNKS];
+    uint4 v[BACKWARD_SLOTS * CHUNKS];
+    uint4 q[2][KEY_ROWS * CHUNKS];
+    uint4 grad[2][KEY_ROWS * CHUNKS];
+    float logSums[2][KEY_ROWS];
+    float deltas[2][KEY_ROWS];
+    int list[WINDOW];
+    int totals[KEY_THREADS / 32];
+};
+
+__device__ __forceinline__ void add2(float* to, float x, float y)
+{
+#if __CUDA_ARCH__ >= 900 && __CUDACC_VER_MAJOR__ >= 12
+    asm volatile("red.global.add.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(x), "f"(y) : "memory");
+#else
+    atomicAdd(to, x);
+    atomicAdd(to + 1, y);
+#endif
+}
+
+// What a block of threads needs to know of its rows.
+struct KeyRows
+{
+    const u16 *q, *grad;
+    const float *logSums, *deltas;
+    int start, end;
+};
+
+__device__ __forceinline__ void load_key_rows(KeyShared& s, const KeyRows& r, long long stride, int buffer, int first)
+{
+    load_rows<KEY_ROWS, KEY_THREADS>(shared_address(s.q[buffer]), r.q, stride, first, r.end);
+    load_rows<KEY_ROWS, KEY_THREADS>(shared_address(s.grad[buffer]), r.grad, stride, first, r.end);
+    if (threadIdx.x < KEY_ROWS)
+    {
+        const int row = first + threadIdx.x;
+        s.logSums[buffer][threadIdx.x] = row < r.end ? r.logSums[row] * LOG2E : __int_as_float(0x7f800000);
+        s.deltas[buffer][threadIdx.x] = row < r.end ? r.deltas[row] : 0;
+    }
+}
+
+// Adds what the rows give to the keys of slots [first, first + 64) of `count`. The turn lets groups add in order, if there is one.
+template <class Keys, bool Causal>
+__device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, const u16* k, const u16* v, float* gradK, float* gradV, long long stride,
+    int first, int count, Keys key, volatile int* turn, int ownTurn)
+{
+    const int lane = threadIdx.x & 31, warpSlot = (threadIdx.x >> 5) * 16;
+    load_keys<BACKWARD_SLOTS, KEY_THREADS>(shared_address(s.k), shared_address(s.v), k, v, stride, first, count, key);
+    int row = r.start;
+    if (Causal && key(first) > row)
+    {
+        row += (key(first) - row) / KEY_ROWS * KEY_ROWS; // earlier rows see none of these keys
+    }
+    load_key_rows(s, r, stride, 0, row);
+    copy_commit();
+    float sumK[CHUNKS][4] = {}, sumV[CHUNKS][4] = {};
+#if D == 64
+    u32 kf[KSTEPS][4], vf[KSTEPS][4];
+    copy_wait<0>();
+    __syncthreads();
+#pragma unroll
+    for (int ks = 0; ks < KSTEPS; ks++)
+    {
+        fragment_a(kf[ks], shared_address(s.k), warpSlot, ks);
+        fragment_a(vf[ks], shared_address(s.v), warpSlot, ks);
+    }
+#endif
+    int ownKey[2] = {0, 0};
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        const int slot = first + warpSlot + h * 8 + (lane >> 2);
+        ownKey[h] = slot < count ? key(slot) : -1;
+    }
+    for (int buffer = 0; row < r.end; row += KEY_ROWS, buffer ^= 1)
+    {
+        copy_wait<0>();
+        __syncthreads();
+        if (row + KEY_ROWS < r.end)
+        {
+            load_key_rows(s, r, stride, buffer ^ 1, row + KEY_ROWS);
+        }
+        copy_commit();
+        const u32 qt = shared_address(s.q[buffer]), gt = shared_address(s.grad[buffer]);
+        float logits[KEY_ROWS / 8][4] = {}, products[KEY_ROWS / 8][4] = {}; // k qT and v gradT: 16 keys x 64 rows
+#pragma unroll
+        for (int ks = 0; ks < KSTEPS; ks++)
+        {
+            u32 a[4], d[4];
+#if D == 64
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                a[i] = kf[ks][i], d[i] = vf[ks][i];
+            }
+#else
+            fragment_a(a, shared_address(s.k), warpSlot, ks);
+            fragment_a(d, shared_address(s.v), warpSlot, ks);
+#endif
+#pragma unroll
+            for (int nt = 0; nt < KEY_ROWS / 16; nt++)
+            {
+                u32 b[4];
+                fragment_b(b, qt, nt * 16, ks);
+                multiply(logits[nt * 2], a, b[0], b[1]);
+                multiply(logits[nt * 2 + 1], a, b[2], b[3]);
+                fragment_b(b, gt, nt * 16, ks);
+                multiply(products[nt * 2], d, b[0], b[1]);
+                multiply(products[nt * 2 + 1], d, b[2], b[3]);
+            }
+        }
+        const bool causalTile = Causal && key(min2(first + BACKWARD_SLOTS, count) - 1) > row;
+#pragma unroll
+        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
+        {
+            const int column = nt * 8 + (lane & 3) * 2;
+            const float2 logSum = *(const float2*)&s.logSums[buffer][column], delta = *(const float2*)&s.deltas[buffer][column];
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                float p = exp2_of(fmaf(logits[nt][i], SCALE2, -((i & 1) ? logSum.y : logSum.x)));
+                if (causalTile)
+                {
+                    p = ownKey[i >> 1] > row + column + (i & 1) ? 0 : p;
+                }
+                logits[nt][i] = p;
+                products[nt][i] = p * (products[nt][i] - ((i & 1) ? delta.y : delta.x));
+            }
+        }
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
+        {
+            const u32 a[4] = {pack(logits[js * 2][0], logits[js * 2][1]), pack(logits[js * 2][2], logits[js * 2][3]),
+                pack(logits[js * 2 + 1][0], logits[js * 2 + 1][1]), pack(logits[js * 2 + 1][2], logits[js * 2 + 1][3])};
+            const u32 d[4] = {pack(products[js * 2][0], products[js * 2][1]), pack(products[js * 2][2], products[js * 2][3]),
+                pack(products[js * 2 + 1][0], products[js * 2 + 1][1]), pack(products[js * 2 + 1][2], products[js * 2 + 1][3])};
+#pragma unroll
+            for (int dt = 0; dt < CHUNKS / 2; dt++)
+            {
+                u32 b[4];
+                fragment_t(b, gt, js * 16, dt * 2);
+                multiply(sumV[dt * 2], a, b[0], b[1]);
+                multiply(sumV[dt * 2 + 1], a, b[2], b[3]);
+                fragment_t(b, qt, js * 16, dt * 2);
+                multiply(sumK[dt * 2], d, b[0], b[1]);
+                multiply(sumK[dt * 2 + 1], d, b[2], b[3]);
+            }
+        }
+    }
+    if (turn)
+    {
+        if (threadIdx.x == 0)
+        {
+            while (*turn < ownTurn)
+            {
+                __nanosleep(64);
+            }
+            __threadfence();
+        }
+        __syncthreads();
+    }
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        if (ownKey[h] >= 0)
+        {
+            const long long to = ownKey[h] * stride + (lane & 3) * 2;
+#pragma unroll
+            for (int dt = 0; dt < CHUNKS; dt++)
+            {
+                add2(gradK + to + dt * 8, sumK[dt][h * 2] * SCALE, sumK[dt][h * 2 + 1] * SCALE);
+                add2(gradV + to + dt * 8, sumV[dt][h * 2], sumV[dt][h * 2 + 1]);
+            }
+        }
+    }
+    copy_wait<0>();
+    __syncthreads();
+}
+
+// Adds to the gradients of keys and values, of float32. Grid: group by group and head by head, the tiles of the group's anchor region, then `workers`
+// blocks that share its stripes. Where turns are given (a zero for each head), a head's sums are added to in the order of its groups, so that they
+// always come out the same: blocks start in the order of their numbers, so that none waits for one which cannot start.
+extern "C" __global__ void __launch_bounds__(KEY_THREADS, D == 64 ? 2 : 1)
+key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float* __restrict__ logSums,
+    const float* __restrict__ deltas, const u32* __restrict__ masks, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
+    int workers, const Group* __restrict__ groups, Shape p)
+{
+    extern __shared__ uint4 memory[];
+    KeyShared& s = *(KeyShared*)memory;
+    const int ofGroup = anchorTiles + workers, part = blockIdx.x % ofGroup, head = blockIdx.x / ofGroup % p.heads, group = blockIdx.x / (ofGroup * p.heads);
+    const Group g = groups[group];
+    const Bounds b = bounds_of(g, p);
+    const int anchors = b.initEnd + b.localEnd - b.localStart;
+    const long long offset = g.base + head * p.headStride, row0 = (long long)head * p.rows + g.row0;
+    const KeyRows rows = {q + offset, grad + offset, logSums + row0, deltas + row0, g.start, b.end};
+    int* const turn = turns ? turns + head : 0;
+    const int ownTurn = group * ofGroup;
+    if (part < anchorTiles)
+    {
+        const int first = part * BACKWARD_SLOTS;
+        if (first < anchors)
+        {
+            key_gradients<AnchorKeys, CAUSAL>(s, rows, k + offset, v + offset, gradK + offset, gradV + offset, p.rowStride, first, anchors, AnchorKeys(b), turn, ownTurn);
+        }
+    }
+    else
+    {
+        Stripes<KEY_THREADS> stripes(masks + head * p.words + g.mask, candidates_end(b), s.list, s.totals);
+        ListedKeys key = {s.list};
+        int tile = 0; // of all the group's stripes
+        for (int count = stripes.next(); count > 0; count = stripes.next())
+        {
+            for (int first = 0; first < count; first += BACKWARD_SLOTS, tile++)
+            {
+                if (tile % workers == part - anchorTiles)
+                {
+                    key_gradients<ListedKeys, false>(s, rows, k + offset, v + offset, gradK + offset, gradV + offset, p.rowStride, first, count, key, turn, ownTurn);
+                }
+            }
+        }
+    }
+    if (turn)
+    {
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0)
+        {
+            while (*(volatile int*)turn < ownTurn) // a block that had nothing to add waits, too: the count tells how many are through
+            {
+                __nanosleep(64);
+            }
+            atomicAdd(turn, 1);
+        }
+    }
+}

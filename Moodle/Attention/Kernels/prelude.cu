@@ -1,0 +1,278 @@
+// AnchorAttention for NVIDIA GPUs of compute capability 8.0 and later. NVRTC compiles these files as one, without any header; the host defines D
+// (head size: 64 or 128), F16 (1: half precision, 0: bfloat16) and CAUSAL (0 or 1). The host's side is Moodle/Attention/Cuda.
+typedef unsigned int u32;
+typedef unsigned short u16; // one half-precision or bfloat16 number, never computed with as such
+
+#define CHUNKS (D / 8)            // 16-byte pieces of a row
+#define KSTEPS (D / 16)           // matrix instructions along a row
+#define LOG2E 1.4426950408889634f
+#define LN2 0.6931471805599453f
+#define SCALE (D == 64 ? 0.125f : 0.08838834764831845f) // 1/sqrt(d)
+#define SCALE2 (SCALE * LOG2E)    // logits are kept in units of log 2: exp is ex2
+
+// One group of rows of one sequence, as the host lays it out (KernelLayout).
+struct Group
+{
+    long long base; // elements before the sequence's first token, first head
+    long long mask; // words before this group's mask, first head
+    int row0;       // rows of all sequences before it
+    int block0;     // blocks of all sequences before it
+    int length;     // tokens of the sequence
+    int start;      // the group's first row
+};
+
+struct Shape
+{
+    long long rowStride, headStride; // elements; of q, k, v, the output and the gradients
+    long long words;                 // mask words of a head
+    int rows, blocks;                // of all sequences
+    int heads;
+    int tiles;                       // row tiles of a head that have a place in the kept state
+    int groupRows, block, step, init, local;
+    float theta;                     // nats
+};
+
+struct Bounds
+{
+    int end, initEnd, localStart, localEnd, candidateEnd;
+};
+
+__device__ __forceinline__ int min2(int a, int b) { return a < b ? a : b; }
+__device__ __forceinline__ int max2(int a, int b) { return a > b ? a : b; }
+
+__device__ __forceinline__ Bounds bounds_of(const Group& g, const Shape& p)
+{
+    Bounds b;
+    b.end = min2(g.length, g.start + p.groupRows);
+    b.localStart = max2(0, g.start - p.local);
+    b.localEnd = CAUSAL ? b.end : max2(min2(g.length, b.end + p.local), min2(g.length, p.init));
+    b.initEnd = min2(p.init, b.localStart);
+    b.candidateEnd = CAUSAL ? b.end : g.length;
+    return b;
+}
+
+// Candidates lie before this key.
+__device__ __forceinline__ int candidates_end(const Bounds& b) { return CAUSAL ? b.localStart : b.candidateEnd; }
+
+__device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
+
+// 16 bytes from global to shared memory; zeros where valid is false.
+__device__ __forceinline__ void copy16(u32 to, const void* from, bool valid)
+{
+    const int bytes = valid ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes));
+}
+__device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_group;"); }
+template <int Pending> __device__ __forceinline__ void copy_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory"); }
+
+__device__ __forceinline__ void load_matrix(u32 (&r)[4], u32 at)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
+}
+__device__ __forceinline__ void load_matrix_transposed(u32 (&r)[4], u32 at)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
+}
+
+// c[16 x 8] += a[16 x 16] b[16 x 8]
+__device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1)
+{
+#if F16
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+#else
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+#endif
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// Two numbers rounded to 16 bits, the first in the lower half.
+__device__ __forceinline__ u32 pack(float low, float high)
+{
+    u32 r;
+#if F16
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+#else
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+#endif
+    return r;
+}
+__device__ __forceinline__ float low_of(u32 x)
+{
+#if F16
+    float r;
+    asm("{ .reg .f16 h, g; mov.b32 {h, g}, %1; cvt.f32.f16 %0, h; }" : "=f"(r) : "r"(x));
+    return r;
+#else
+    return __uint_as_float(x << 16);
+#endif
+}
+__device__ __forceinline__ float high_of(u32 x)
+{
+#if F16
+    return low_of(x >> 16);
+#else
+    return __uint_as_float(x & 0xffff0000u);
+#endif
+}
+
+__device__ __forceinline__ float exp2_of(float x)
+{
+    float r;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+    return r;
+}
+
+#define ALL 0xffffffffu
+__device__ __forceinline__ float quad_max(float x)
+{
+    x = fmaxf(x, __shfl_xor_sync(ALL, x, 1));
+    return fmaxf(x, __shfl_xor_sync(ALL, x, 2));
+}
+__device__ __forceinline__ float quad_sum(float x)
+{
+    x += __shfl_xor_sync(ALL, x, 1);
+    return x + __shfl_xor_sync(ALL, x, 2);
+}
+
+// Byte offset of a 16-byte piece in a tile of rows of D numbers: pieces are exchanged within 128 bytes, so that eight rows' pieces lie in different banks.
+__device__ __forceinline__ u32 at(int row, int piece) { return (u32)(row * CHUNKS + (piece ^ (row & 7))) * 16; }
+
+// Fragments of a tile in shared memory. a: rows x 16 of the left factor; b: the right factor, whose columns are the tile's rows (two times 8 of
+// them); t: the right factor is the tile itself (16 rows, two times 8 columns).
+__device__ __forceinline__ void fragment_a(u32 (&r)[4], u32 tile, int row, int kstep)
+{
+    const int lane = threadIdx.x & 31;
+    load_matrix(r, tile + at(row + (lane & 15), kstep * 2 + (lane >> 4)));
+}
+__device__ __forceinline__ void fragment_b(u32 (&r)[4], u32 tile, int row, int kstep)
+{
+    const int lane = threadIdx.x & 31;
+    load_matrix(r, tile + at(row + (lane & 7) + ((lane >> 4) << 3), kstep * 2 + ((lane >> 3) & 1)));
+}
+__device__ __forceinline__ void fragment_t(u32 (&r)[4], u32 tile, int row, int piece)
+{
+    const int lane = threadIdx.x & 31;
+    load_matrix_transposed(r, tile + at(row + (lane & 15), piece + (lane >> 4)));
+}
+
+// Rows [first, first + Rows) of one head, zeros from row end on.
+template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
+{
+#pragma unroll
+    for (int i = 0; i < Rows * CHUNKS / Threads; i++)
+    {
+        const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, r = first + row;
+        const bool valid = r < end;
+        copy16(tile + at(row, c), from + (valid ? r : 0) * stride + c * 8, valid);
+    }
+}
+
+// The keys that a group attends to, numbered: those of its anchor region, then stripe by stripe those of its list.
+struct AnchorKeys
+{
+    int initEnd, shift; // the window begins where the first keys end
+    __device__ __forceinline__ AnchorKeys(const Bounds& b) : initEnd(b.initEnd), shift(b.localStart - b.initEnd) {}
+    __device__ __forceinline__ int operator()(int slot) const { return slot < initEnd ? slot : slot + shift; }
+};
+struct ListedKeys
+{
+    const int* list;
+    __device__ __forceinline__ int operator()(int slot) const { return list[slot]; }
+};
+
+// Rows of k and of v of the keys in slots [first, first + Slots), zeros from slot count on.
+template <int Slots, int Threads, class Keys>
+__device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u16* values, long long stride, int first, int count, Keys key)
+{
+#pragma unroll
+    for (int i = 0; i < Slots * CHUNKS / Threads; i++)
+    {
+        const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, slot = first + row;
+        const bool valid = slot < count;
+        const long long from = (valid ? key(slot) : 0) * stride + c * 8;
+        copy16(k + at(row, c), keys + from, valid);
+        copy16(v + at(row, c), values + from, valid);
+    }
+}
+
+// A mask's bits as a list of keys, in order, window by window: a window holds Capacity keys. All threads of the block call it; Threads * 4 words
+// at a time are counted, and those of them that fall into the window are written.
+#define WINDOW 2048
+template <int Threads> struct Stripes
+{
+    const uint4* words;
+    int batches, batch, before, window; // before: keys in earlier batches; window: keys in earlier windows
+    int (&list)[WINDOW];
+    int (&totals)[Threads / 32];
+
+    __device__ __forceinline__ Stripes(const u32* mask, int length, int (&list)[WINDOW], int (&totals)[Threads / 32])
+        : words((const uint4*)mask), batches((length + 128 * Threads - 1) / (128 * Threads)), quads((length + 127) / 128), batch(0), before(0), window(0), list(list), totals(totals) {}
+
+    // The number of keys in the next window; 0 at the end. The list may be read after it, until the next call, which waits for all readers.
+    __device__ int next()
+    {
+        __syncthreads();
+        while (batch < batches)
+        {
+            const int quad = batch * Threads + threadIdx.x, lane = threadIdx.x & 31;
+            uint4 w = quad < quads ? words[quad] : make(0);
+            const int own = __popc(w.x) + __popc(w.y) + __popc(w.z) + __popc(w.w);
+            int rank = own;
+#pragma unroll
+            for (int step = 1; step < 32; step *= 2)
+            {
+                const int other = __shfl_up_sync(ALL, rank, step);
+                rank += lane >= step ? other : 0;
+            }
+            if (lane == 31)
+            {
+                totals[threadIdx.x >> 5] = rank;
+            }
+            __syncthreads();
+            int all = 0, earlier = 0;
+#pragma unroll
+            for (int i = 0; i < Threads / 32; i++)
+            {
+                earlier += i < (int)(threadIdx.x >> 5) ? totals[i] : 0;
+                all += totals[i];
+            }
+            rank += before + earlier - own - window; // place of the thread's first key in the window
+            if (own > 0)
+            {
+                put(w.x, quad * 128, rank);
+                put(w.y, quad * 128 + 32, rank);
+                put(w.z, quad * 128 + 64, rank);
+                put(w.w, quad * 128 + 96, rank);
+            }
+            __syncthreads();
+            if (before + all - window >= WINDOW)
+            {
+                window += WINDOW; // the batch is looked at again for the next window
+                return WINDOW;
+            }
+            before += all;
+            batch++;
+        }
+        const int rest = before - window;
+        window = before;
+        return rest;
+    }
+
+private:
+    int quads;
+    static __device__ __forceinline__ uint4 make(u32 x) { uint4 r; r.x = r.y = r.z = r.w = x; return r; }
+    __device__ __forceinline__ void put(u32 word, int key, int& rank)
+    {
+        while (word != 0)
+        {
+            const int bit = __ffs(word) - 1;
+            word &= word - 1;
+            if (rank >= 0 && rank < WINDOW)
+            {
+                list[rank] = key + bit;
+            }
+            rank++;
+        }
+    }
+};

@@ -1,0 +1,62 @@
+using System.Runtime.InteropServices;
+using Moodle.Attention;
+using Moodle.Attention.Cuda;
+using Moodle.Tests.Support;
+using static TorchSharp.torch;
+
+namespace Moodle.Tests.Attention;
+
+[TestClass]
+public sealed class KernelLayoutTests
+{
+    private static readonly int[] s_lengths = [700, 1, 129, 64];
+
+    [NoTensorLeak]
+    public void Slabs_HoldEveryGroupAndWordOnce_AndNoMoreThanTheyMay()
+    {
+        var options = new AnchorAttentionOptions { Block = 16, Step = 3 };
+        foreach (var most in new[] { 1L, 3000, 20_000, 1 << 20 })
+        {
+            var layout = new KernelLayout(s_lengths, 2, 64, packed: true, options, most, CPU);
+            var (group, strip, word) = (0, 0, 0L);
+            foreach (var slab in layout.Slabs)
+            {
+                Assert.AreEqual((group, strip, word), (slab.FirstGroup, slab.FirstStrip, slab.FirstWord));
+                Assert.IsTrue(slab.Strips == 1 || slab.Words * 2 * sizeof(int) <= most);
+                (group, strip, word) = (group + slab.Groups, strip + slab.Strips, word + slab.Words);
+            }
+
+            Assert.AreEqual((layout.Groups, layout.Shape.Words), (group, word));
+            Assert.AreEqual(s_lengths.Sum(length => AnchorGroup.Of(length, options).Length), layout.Groups);
+            layout.GroupTable.Dispose();
+            layout.StripTable.Dispose();
+        }
+    }
+
+    [NoTensorLeak]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Groups_TellWhereTheirSequenceBegins(bool packed)
+    {
+        var options = new AnchorAttentionOptions { Block = 16, Step = 4 };
+        int[] lengths = packed ? [100, 70] : [100, 100];
+        var layout = new KernelLayout(lengths, heads: 3, 64, packed, options, 1 << 20, CPU);
+        // Origin and mask, then row, block, length and start: groups of 64 rows.
+        var table = MemoryMarshal.Cast<byte, long>(layout.GroupTable.data<byte>().ToArray()).ToArray();
+        Assert.AreEqual(4 * 4, table.Length);
+        Assert.AreEqual(packed ? 100 * 3 * 64 : 3 * 100 * 64, table[8]); // the third group is the second sequence's first
+        Assert.AreEqual(4 + 4, table[9]); // after two masks of 128 keys
+        CollectionAssert.AreEqual(new[] { 100, 7, lengths[1], 0 }, MemoryMarshal.Cast<long, int>(table.AsSpan(10, 2)).ToArray());
+        Assert.AreEqual(packed ? (192, 64) : (64, 6400), (layout.Shape.RowStride, layout.Shape.HeadStride));
+        layout.GroupTable.Dispose();
+        layout.StripTable.Dispose();
+    }
+
+    [TestMethod]
+    public void GroupsOfTooManyBlocks_AreNotForTheKernels()
+    {
+        Assert.IsFalse(KernelLayout.Takes(100_000, new AnchorAttentionOptions { Block = 1, Step = 65 }));
+        Assert.IsTrue(KernelLayout.Takes(64, new AnchorAttentionOptions { Block = 1, Step = 65 }));
+        Assert.IsTrue(KernelLayout.Takes(100_000, new AnchorAttentionOptions { Block = 1, Step = 64 }));
+    }
+}
