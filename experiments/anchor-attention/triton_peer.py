@@ -382,8 +382,8 @@ def timed(functions, graph):
             samples.append(between(run) / times)
     return {name: statistics.median(samples) for name, (_, _, samples) in runs.items()}
 
-def structured(heads, n, d, boost, seed):
-    """AttentionInputs.Structured on the GPU; boost nats are added to the logits of sinks, neighbours and heavy columns."""
+def structured(heads, n, d, seed):
+    """AttentionInputs.Structured on the GPU; the numbers are other ones, as another generator draws them."""
     generator = torch.Generator("cuda").manual_seed(seed)
     lengths, rng = [], random.Random(seed)
     while sum(lengths) < n:
@@ -394,14 +394,14 @@ def structured(heads, n, d, boost, seed):
     rand = lambda *shape: torch.rand(shape, generator=generator, device="cuda")
     noise = lambda: randn(heads, n, noise_size) * math.sqrt(1.2 * unit / math.sqrt(noise_size))
     sink = torch.zeros(heads, n, 1, device="cuda")
-    sink[:, :4] = (14 + boost) * unit
+    sink[:, :4] = (14 + max(0.0, 2.5 * math.log(n / 16384))) * unit
     frequencies = torch.exp(rand(heads, 1, waves) * math.log(64) - math.log(512)) * (2 * math.pi)
     angles = torch.arange(n, device="cuda")[:, None] * frequencies
-    local = torch.cat([angles.cos(), angles.sin()], 2) * math.sqrt((14 + boost) * unit / waves)
+    local = torch.cat([angles.cos(), angles.sin()], 2) * math.sqrt(14 * unit / waves)
     owners = torch.repeat_interleave(torch.tensor(lengths, device="cuda"))
     topics = F.normalize(randn(heads, segments, topic_size), dim=2)
     asked = topics[:, owners] * unit
-    heavy = (rand(heads, n, 1) < 0.01) * topics[:, torch.randint(segments, (n,), generator=generator, device="cuda")] * (12 + boost)
+    heavy = (rand(heads, n, 1) < 0.01) * topics[:, torch.randint(segments, (n,), generator=generator, device="cuda")] * 12
     q = torch.cat([torch.ones(heads, n, 1, device="cuda"), local, asked, noise()], 2)
     return q, torch.cat([sink, local, heavy, noise()], 2), randn(heads, n, d)
 
@@ -409,7 +409,7 @@ def sequences(o):
     """(name, q, k, v) of each sequence, [heads, n, d]."""
     if o.input is None:
         for n in o.lengths or [4096, 8192, 16384, 32768, 65536, 131072]:
-            yield "structured", *structured(o.heads, n, o.dim, o.boost, o.seed)
+            yield "structured", *structured(o.heads, n, o.dim, o.seed)
         return
     from safetensors import safe_open
     with safe_open(o.input, framework="pt") as file:
@@ -426,7 +426,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--lengths", type=lambda text: [int(n) for n in text.split(",")])
     for name, kind, default in (("dim", int, 64), ("heads", int, 16), ("block", int, 128), ("step", int, 4), ("init", int, 64), ("local", int, 64),
-                                ("theta", float, 12.0), ("boost", float, 0.0), ("seed", int, 1), ("tolerance", float, 0.05),
+                                ("theta", float, 12.0), ("seed", int, 1), ("tolerance", float, 0.05),
                                 ("check-up-to", int, 4096), ("dense", str, "flash,cudnn"), ("input", str, None), ("json", str, None)):
         parser.add_argument("--" + name, type=kind, default=default)
     parser.add_argument("--causal", action="store_true")

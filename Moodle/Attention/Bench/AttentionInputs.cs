@@ -19,14 +19,14 @@ internal static class AttentionInputs
     /// Made to look like what trained encoders show. Logits of a row: noise of deviation 1.2 everywhere; 14 for the first four keys (sinks); up
     /// to 14 for its neighbours, falling off with a cosine for each of many wavelengths, which leaves ripples of deviation 2 to 3 far away; and 12 for heavy
     /// columns: one key in a hundred matters to the rows of one topic, and topics last for 256 to 1,024 rows.
-    /// Beyond 16,384 tokens the sinks are raised by 1.5 ln(n / 16,384), as noise would take a share of the attention that grows with n.
+    /// Beyond 16,384 tokens the sinks are raised by 2.5 ln(n / 16,384), as noise would take a share of the attention that grows with n.
     /// </summary>
     public static (Tensor Q, Tensor K, Tensor V) Structured(int heads, int length, int size, long seed, Device device)
     {
         manual_seed(seed);
         using var scope = NewDisposeScope();
         var random = new Random((int)seed);
-        var raised = Math.Max(0, 1.5 * Math.Log(length / 16384.0));
+        var raised = Math.Max(0, 2.5 * Math.Log(length / 16384.0));
         var unit = Math.Sqrt(size); // q·k of this is a logit of 1
         var (waves, topicSize) = (size * 3 / 16, size / 8);
         var noiseSize = size - 1 - (2 * waves) - topicSize;

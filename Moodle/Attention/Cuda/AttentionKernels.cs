@@ -36,6 +36,9 @@ internal static class AttentionKernels
         }
     }
 
+    /// <summary>Whether they are compiled with wgmma, which only compute capability 9.0 has; others take mma.sync.</summary>
+    public static bool IsHopper(CudaDevice device) => device.Capability == new Version(9, 0) && CudaCompiler.Version?.Major >= 12;
+
     /// <summary>Whether they know these tensors: bfloat16 or float16, heads of 64 or 128.</summary>
     public static bool Takes(ScalarType type, long size) => type is ScalarType.BFloat16 or ScalarType.Float16 && size is 64 or 128;
 
@@ -50,8 +53,7 @@ internal static class AttentionKernels
     private static CudaModule Load(int index, int size, ScalarType type, bool causal)
     {
         var device = CudaDriver.Device(index);
-        // Machine code of one major version runs on its later minor ones; what NVRTC does not know yet is left to those it does.
-        var architecture = string.Create(CultureInfo.InvariantCulture, $"sm_{device.Capability.Major}{device.Capability.Minor}");
+        var architecture = string.Create(CultureInfo.InvariantCulture, $"sm_{device.Capability.Major}{device.Capability.Minor}{(IsHopper(device) ? "a" : "")}");
         return CudaModule.Load(device, "anchor_attention.cu", s_source.Value, architecture, Options(size, type, causal));
     }
 

@@ -5,9 +5,10 @@ using static TorchSharp.torch;
 namespace Moodle.Attention.Cuda;
 
 /// <summary>
-/// AnchorAttention by the kernels in Kernels/*.cu, over all sequences and heads at once. Forward are four launches: rows over their anchor region; mean queries and
-/// thresholds of blocks; a bit for every group and candidate; rows over their stripes. Which keys are taken stays on the device, as one bit each: an eighth
-/// of a byte for a group of rows and a key bounds it, so that no list can overflow and the host waits for nothing. Where even that is too much, groups take turns.
+/// AnchorAttention by the kernels in Kernels/*.cu, over all sequences and heads at once. Forward are four launches: rows over their anchor region, with mean
+/// queries and thresholds of blocks; a bit for every group and candidate; the bits as lists; rows over their stripes. All stays on the device and the host
+/// waits for nothing: lists share a pool of a size fixed ahead, and what finds no room there is read from its bits; where the bits of all groups are too many,
+/// groups take turns.
 /// </summary>
 internal sealed unsafe class CudaAttention
 {
@@ -16,12 +17,15 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
+    private const int StripBlocks = 64;
+    private const int ListedForRow = 2; // the pool's keys for every row and head
     private const int Window = 2048;
     private readonly KernelLayout _layout;
     private readonly CudaModule _kernels;
     private readonly int _size;
     private readonly bool _deterministic;
     private readonly int _multiprocessors;
+    private readonly bool _hopper;
 
     /// <summary>Takes the layout of the tensors to come.</summary>
     /// <param name="layout">The layout.</param>
@@ -34,10 +38,13 @@ internal sealed unsafe class CudaAttention
     {
         (_layout, _size, _deterministic) = (layout, size, options.Deterministic);
         _kernels = AttentionKernels.For(device, size, type, options.Causal);
-        _multiprocessors = CudaDriver.Device(device.index).Multiprocessors;
+        var gpu = CudaDriver.Device(device.index);
+        (_multiprocessors, _hopper) = (gpu.Multiprocessors, AttentionKernels.IsHopper(gpu));
     }
 
     private int Pieces => _size / 8; // of 16 bytes in a row
+
+    private int ForwardThreads => _hopper ? 256 : 128;
 
     /// <summary>
     /// Rows over their anchor region, and which keys they take beside it. Launches only, as everything here: numbers come to be on the device later.
@@ -57,27 +64,35 @@ internal sealed unsafe class CudaAttention
         var states = Floats((long)heads * shape.Tiles * KernelLayout.TileRows * _size);
         var (maxima, sums, thresholds) = (Floats(heads, rows), Floats(heads, rows), Floats(heads, blocks));
         var meanQueries = empty(heads, blocks, _size, dtype: q.dtype, device: q.device);
-        var masks = Masks(q.device);
+        Tensor Integers(params long[] size) => empty(size, dtype: ScalarType.Int32, device: q.device);
+        var masks = Integers(heads * _layout.Slabs.Max(slab => slab.Words));
+        var lists = Integers(heads, _layout.Slabs.Max(slab => slab.Groups), 2);
+        var pool = Integers((long)heads * rows * ListedForRow);
+        var selection = new KernelSelection(states, maxima, sums, meanQueries, thresholds, masks, lists, pool);
 
         times?.Start();
-        _kernels.Launch("anchor_forward", (shape.Tiles, heads), 128, ForwardShared, shape,
-            q.Address(), k.Address(), v.Address(), states.Address(), maxima.Address(), sums.Address(), _layout.AddressOfGroup(0));
+        _kernels.Launch("anchor_forward", (shape.Tiles, heads), ForwardThreads, ForwardShared, shape,
+            q.Address(), k.Address(), v.Address(), states.Address(), maxima.Address(), sums.Address(), meanQueries.Address(), thresholds.Address(), _layout.AddressOfGroup(0));
         times?.EndAnchor();
-        _kernels.Launch("block_means", ((long)_layout.Groups * shape.Step, heads), 128, 0, shape,
-            q.Address(), maxima.Address(), meanQueries.Address(), thresholds.Address(), _layout.AddressOfGroup(0));
+        if (shape.Block != KernelLayout.TileRows)
+        {
+            _kernels.Launch("block_means", ((long)_layout.Groups * shape.Step, heads), 128, 0, shape,
+                q.Address(), maxima.Address(), meanQueries.Address(), thresholds.Address(), _layout.AddressOfGroup(0));
+        }
+
         if (_layout.Slabs.Count == 1)
         {
-            FillMasks(_layout.Slabs[0], k, meanQueries, thresholds, masks);
+            Choose(_layout.Slabs[0], k, selection);
         }
 
         times?.EndSelection();
         GC.KeepAlive(_layout);
-        foreach (var kept in new[] { states, maxima, sums, meanQueries, thresholds, masks })
+        foreach (var kept in new[] { states, maxima, sums, meanQueries, thresholds, masks, lists, pool })
         {
             kept.MoveToOuterDisposeScope();
         }
 
-        return new KernelSelection(states, maxima, sums, meanQueries, thresholds, masks);
+        return selection;
     }
 
     /// <summary>Attends: goes on from a selection, whose sums it turns into logarithms of normalisers, over the stripes.</summary>
@@ -99,9 +114,10 @@ internal sealed unsafe class CudaAttention
             var mask = MaskOf(slab, k, selection);
             times?.EndSelection();
             var tile = (long)slab.FirstGroup * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), 128, ForwardShared, shape with { Words = slab.Words },
+            _kernels.Launch("stripe_forward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), ForwardThreads, ForwardShared, shape with { Words = slab.Words },
                 q.Address(), k.Address(), v.Address(), selection.States.Address() + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
-                selection.Maxima.Address(), selection.LogSums.Address(), mask, output.Address(), _layout.AddressOfGroup(slab.FirstGroup));
+                selection.Maxima.Address(), selection.LogSums.Address(), mask,
+                selection.Pool.Address(), selection.Lists.Address(), output.Address(), _layout.AddressOfGroup(slab.FirstGroup));
             times?.EndSparse();
         }
 
@@ -139,11 +155,13 @@ internal sealed unsafe class CudaAttention
             var groups = _layout.AddressOfGroup(slab.FirstGroup);
             times?.EndSelection();
             _kernels.Launch("query_backward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), 256, QueryShared, ofSlab,
-                q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums.Address(), mask, deltas.Address(), dq.Address(), groups);
+                q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums.Address(), mask,
+                selection.Pool.Address(), selection.Lists.Address(), deltas.Address(), dq.Address(), groups);
             times?.EndAnchor();
             using var turns = _deterministic ? zeros(shape.Heads, dtype: ScalarType.Int32, device: q.device) : null;
             _kernels.Launch("key_backward", ((long)(anchorTiles + workers) * shape.Heads * slab.Groups, 1), KeyBlock, KeyShared, ofSlab,
-                q.Address(), k.Address(), v.Address(), grad.Address(), selection.LogSums.Address(), deltas.Address(), mask, dk.Address(), dv.Address(),
+                q.Address(), k.Address(), v.Address(), grad.Address(), selection.LogSums.Address(), deltas.Address(), mask,
+                selection.Pool.Address(), selection.Lists.Address(), dk.Address(), dv.Address(),
                 turns?.Address() ?? 0, anchorTiles, workers, groups);
             times?.EndSparse();
         }
@@ -162,30 +180,27 @@ internal sealed unsafe class CudaAttention
         var counts = new List<Tensor>();
         foreach (var slab in _layout.Slabs)
         {
-            var mask = MaskOf(slab, k, selection);
-            var count = empty(_layout.Shape.Heads, slab.Groups, dtype: ScalarType.Int32, device: k.device);
-            _kernels.Launch("count_stripes", (slab.Groups, _layout.Shape.Heads), 128, 0, _layout.Shape with { Words = slab.Words },
-                mask, count.Address(), _layout.AddressOfGroup(slab.FirstGroup));
-            counts.Add(count);
+            MaskOf(slab, k, selection);
+            counts.Add(selection.Lists.flatten().narrow(0, 0, 2L * _layout.Shape.Heads * slab.Groups).view(_layout.Shape.Heads, slab.Groups, 2).select(2, 1).clone());
         }
 
         return cat(counts, 1).MoveToOuterDisposeScope();
     }
 
-    private Tensor Masks(Device device) => empty(_layout.Shape.Heads * _layout.Slabs.Max(slab => slab.Words), dtype: ScalarType.Int32, device: device);
-
-    // Where the masks of all groups would begin, if they were all there; those of the slab's groups are. Several slabs take turns in the same memory.
+    // Where the masks of all groups would begin, if they were all there; those of the slab's groups are, and their lists. Several slabs take turns.
     private nint MaskOf(MaskSlab slab, Tensor k, KernelSelection selection)
     {
         if (_layout.Slabs.Count > 1)
         {
-            FillMasks(slab, k, selection.MeanQueries, selection.Thresholds, selection.Masks);
+            Choose(slab, k, selection);
         }
 
-        return selection.Masks.Address() - (nint)(slab.FirstWord * sizeof(int));
+        return AddressOf(slab, selection);
     }
 
-    private void FillMasks(MaskSlab slab, Tensor k, Tensor meanQueries, Tensor thresholds, Tensor masks)
+    private static nint AddressOf(MaskSlab slab, KernelSelection selection) => selection.Masks.Address() - (nint)(slab.FirstWord * sizeof(int));
+
+    private void Choose(MaskSlab slab, Tensor k, KernelSelection selection)
     {
         // Chunks of keys: large ones read the mean queries less often, as long as they fill the device.
         var chunk = 1024;
@@ -195,15 +210,20 @@ internal sealed unsafe class CudaAttention
             chunk /= 2;
         }
 
-        _kernels.Launch("select_stripes", ((long)slab.Strips * Chunks(), _layout.Shape.Heads), 128, SelectShared, _layout.Shape with { Words = slab.Words },
-            meanQueries.Address(), thresholds.Address(), k.Address(), masks.Address() - (nint)(slab.FirstWord * sizeof(int)),
+        var shape = _layout.Shape with { Words = slab.Words };
+        _kernels.Launch("select_stripes_64", ((long)slab.Strips * Chunks(), shape.Heads), 128, SelectShared, shape,
+            selection.MeanQueries.Address(), selection.Thresholds.Address(), k.Address(), AddressOf(slab, selection),
             _layout.AddressOfStrip(slab.FirstStrip), _layout.BlocksOfStrip, chunk, Chunks(), _layout.AddressOfGroup(0));
+        using var used = zeros(1, dtype: ScalarType.Int32, device: k.device);
+        _kernels.Launch("list_stripes", (slab.Groups, shape.Heads), 128, 0, shape,
+            AddressOf(slab, selection), selection.Lists.Address(), selection.Pool.Address(), used.Address(), (int)Math.Min(int.MaxValue, selection.Pool.NumberOfElements),
+            _layout.AddressOfGroup(slab.FirstGroup));
     }
 
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and a number for each warp.
-    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + 16;
+    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + (ForwardThreads / 8);
 
-    private int SelectShared => (16 * ((64 * Pieces) + (2 * 128 * Pieces))) + (64 * 32 * sizeof(int)) + 256;
+    private int SelectShared => (16 * ((StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (StripBlocks * ((33 * sizeof(int)) + 28));
 
     private int QueryShared => (16 * ((2 * KernelLayout.TileRows * Pieces) + (4 * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + 32;
 

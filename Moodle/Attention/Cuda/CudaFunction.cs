@@ -34,7 +34,7 @@ internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
         var (q, k, v, kernels, selection) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (CudaAttention)vars[3], (KernelSelection)vars[4]);
         var output = kernels.Finish(q, k, v, selection);
         // Detached: an output that holds itself would never be freed.
-        ctx.save_for_backward([q, k, v, output.detach(), selection.LogSums, selection.MeanQueries, selection.Thresholds, selection.Masks]);
+        ctx.save_for_backward([q, k, v, output.detach(), selection.LogSums, selection.MeanQueries, selection.Thresholds, selection.Masks, selection.Lists, selection.Pool]);
         ctx.save_data(Kernels, kernels);
         return output;
     }
@@ -48,7 +48,7 @@ internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
         t_returned = null;
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
-        var selection = new KernelSelection(saved[3], saved[3], saved[4], saved[5], saved[6], saved[7]); // states and maxima are not needed any more
+        var selection = new KernelSelection(saved[3], saved[3], saved[4], saved[5], saved[6], saved[7], saved[8], saved[9]); // states and maxima are not needed any more
         var (dq, dk, dv) = ((CudaAttention)ctx.get_data(Kernels)).Backward(grad_output.contiguous(), saved[0], saved[1], saved[2], saved[3], selection);
         List<Tensor> returned = [dq.MoveToOuterDisposeScope(), dk.MoveToOuterDisposeScope(), dv.MoveToOuterDisposeScope(), null!, null!];
         t_returned = [dq, dk, dv, grad_output];

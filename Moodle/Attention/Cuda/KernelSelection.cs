@@ -9,4 +9,6 @@ namespace Moodle.Attention.Cuda;
 /// <param name="MeanQueries">[heads, blocks, d].</param>
 /// <param name="Thresholds">What a mean query's product with a key must reach, float32 [heads, blocks].</param>
 /// <param name="Masks">A bit for each group and key, int32 [heads · words].</param>
-internal sealed record KernelSelection(Tensor States, Tensor Maxima, Tensor LogSums, Tensor MeanQueries, Tensor Thresholds, Tensor Masks);
+/// <param name="Lists">Where each group's list begins in the pool, or -1, and how many keys it has: int32 [heads, groups, 2].</param>
+/// <param name="Pool">Keys.</param>
+internal sealed record KernelSelection(Tensor States, Tensor Maxima, Tensor LogSums, Tensor MeanQueries, Tensor Thresholds, Tensor Masks, Tensor Lists, Tensor Pool);

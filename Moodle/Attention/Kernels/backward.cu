@@ -61,17 +61,17 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryRows& rows,
                 a[i] = rows.q[ks][i], d[i] = rows.grad[ks][i];
             }
 #else
-            fragment_a(a, shared_address(s.q), warpRow, ks);
-            fragment_a(d, shared_address(s.grad), warpRow, ks);
+            fragment_a<ROWS>(a, shared_address(s.q), warpRow, ks);
+            fragment_a<ROWS>(d, shared_address(s.grad), warpRow, ks);
 #endif
 #pragma unroll
             for (int nt = 0; nt < BACKWARD_SLOTS / 16; nt++)
             {
                 u32 b[4];
-                fragment_b(b, kt, nt * 16, ks);
+                fragment_b<BACKWARD_SLOTS>(b, kt, nt * 16, ks);
                 multiply(logits[nt * 2], a, b[0], b[1]);
                 multiply(logits[nt * 2 + 1], a, b[2], b[3]);
-                fragment_b(b, vt, nt * 16, ks);
+                fragment_b<BACKWARD_SLOTS>(b, vt, nt * 16, ks);
                 multiply(products[nt * 2], d, b[0], b[1]);
                 multiply(products[nt * 2 + 1], d, b[2], b[3]);
             }
@@ -102,7 +102,7 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryRows& rows,
             for (int dt = 0; dt < CHUNKS / 2; dt++)
             {
                 u32 b[4];
-                fragment_t(b, kt, js * 16, dt * 2);
+                fragment_t<BACKWARD_SLOTS>(b, kt, js * 16, dt * 2);
                 multiply(rows.sum[dt * 2], a, b[0], b[1]);
                 multiply(rows.sum[dt * 2 + 1], a, b[2], b[3]);
             }
@@ -115,12 +115,14 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryRows& rows,
 // Gradients of the queries; and for each row the product of output and gradient, which the keys' gradients need. Grid: groups times their row tiles, heads.
 extern "C" __global__ void __launch_bounds__(QUERY_THREADS, 1)
 query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ output, const u16* __restrict__ grad,
-    const float* __restrict__ logSums, const u32* __restrict__ masks, float* __restrict__ deltas, u16* __restrict__ gradQ,
+    const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ deltas, u16* __restrict__ gradQ,
     const Group* __restrict__ groups, Shape p)
 {
-    extern __shared__ uint4 memory[];
+    extern __shared__ __align__(1024) uint4 memory[];
     QueryShared& s = *(QueryShared*)memory;
-    const Group g = groups[blockIdx.x / tiles_of(p)];
+    const int group = blockIdx.x / tiles_of(p);
+    const Group g = groups[group];
+    const Listed listed = lists[blockIdx.y * (gridDim.x / tiles_of(p)) + group];
     const Bounds b = bounds_of(g, p);
     const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16;
     if (firstRow >= b.end)
@@ -147,7 +149,7 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
                 + low_of(x.z) * low_of(y.z) + high_of(x.z) * high_of(y.z) + low_of(x.w) * low_of(y.w) + high_of(x.w) * high_of(y.w);
         }
         rows.delta[h] = quad_sum(sum);
-        rows.logSum[h] = valid ? logSums[row0 + row] * LOG2E : __int_as_float(0x7f800000); // no probability
+        rows.logSum[h] = valid ? logSums[row0 + row] * LOG2E : INFINITE; // no probability
         if (valid && (lane & 3) == 0)
         {
             deltas[row0 + row] = rows.delta[h];
@@ -159,13 +161,13 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        fragment_a(rows.q[ks], shared_address(s.q), warpRow, ks);
-        fragment_a(rows.grad[ks], shared_address(s.grad), warpRow, ks);
+        fragment_a<ROWS>(rows.q[ks], shared_address(s.q), warpRow, ks);
+        fragment_a<ROWS>(rows.grad[ks], shared_address(s.grad), warpRow, ks);
     }
 #endif
     const int last = CAUSAL ? min2(b.localEnd, firstRow + ROWS) : b.localEnd;
     query_gradients<AnchorKeys, CAUSAL>(s, rows, k + offset, v + offset, p.rowStride, b.initEnd + last - b.localStart, AnchorKeys(b), firstRow);
-    Stripes<QUERY_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), s.list, s.totals);
+    Stripes<QUERY_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), pool, listed, s.list, s.totals);
     ListedKeys key = {s.list};
     for (int count = stripes.next(); count > 0; count = stripes.next())
     {
@@ -224,7 +226,7 @@ __device__ __forceinline__ void load_key_rows(KeyShared& s, const KeyRows& r, lo
     if (threadIdx.x < KEY_ROWS)
     {
         const int row = first + threadIdx.x;
-        s.logSums[buffer][threadIdx.x] = row < r.end ? r.logSums[row] * LOG2E : __int_as_float(0x7f800000);
+        s.logSums[buffer][threadIdx.x] = row < r.end ? r.logSums[row] * LOG2E : INFINITE;
         s.deltas[buffer][threadIdx.x] = row < r.end ? r.deltas[row] : 0;
     }
 }
@@ -251,8 +253,8 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        fragment_a(kf[ks], shared_address(s.k), warpSlot, ks);
-        fragment_a(vf[ks], shared_address(s.v), warpSlot, ks);
+        fragment_a<BACKWARD_SLOTS>(kf[ks], shared_address(s.k), warpSlot, ks);
+        fragment_a<BACKWARD_SLOTS>(vf[ks], shared_address(s.v), warpSlot, ks);
     }
 #endif
     int ownKey[2] = {0, 0};
@@ -284,17 +286,17 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
                 a[i] = kf[ks][i], d[i] = vf[ks][i];
             }
 #else
-            fragment_a(a, shared_address(s.k), warpSlot, ks);
-            fragment_a(d, shared_address(s.v), warpSlot, ks);
+            fragment_a<BACKWARD_SLOTS>(a, shared_address(s.k), warpSlot, ks);
+            fragment_a<BACKWARD_SLOTS>(d, shared_address(s.v), warpSlot, ks);
 #endif
 #pragma unroll
             for (int nt = 0; nt < KEY_ROWS / 16; nt++)
             {
                 u32 b[4];
-                fragment_b(b, qt, nt * 16, ks);
+                fragment_b<KEY_ROWS>(b, qt, nt * 16, ks);
                 multiply(logits[nt * 2], a, b[0], b[1]);
                 multiply(logits[nt * 2 + 1], a, b[2], b[3]);
-                fragment_b(b, gt, nt * 16, ks);
+                fragment_b<KEY_ROWS>(b, gt, nt * 16, ks);
                 multiply(products[nt * 2], d, b[0], b[1]);
                 multiply(products[nt * 2 + 1], d, b[2], b[3]);
             }
@@ -328,10 +330,10 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
             for (int dt = 0; dt < CHUNKS / 2; dt++)
             {
                 u32 b[4];
-                fragment_t(b, gt, js * 16, dt * 2);
+                fragment_t<KEY_ROWS>(b, gt, js * 16, dt * 2);
                 multiply(sumV[dt * 2], a, b[0], b[1]);
                 multiply(sumV[dt * 2 + 1], a, b[2], b[3]);
-                fragment_t(b, qt, js * 16, dt * 2);
+                fragment_t<KEY_ROWS>(b, qt, js * 16, dt * 2);
                 multiply(sumK[dt * 2], d, b[0], b[1]);
                 multiply(sumK[dt * 2 + 1], d, b[2], b[3]);
             }
@@ -372,10 +374,10 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 // always come out the same: blocks start in the order of their numbers, so that none waits for one which cannot start.
 extern "C" __global__ void __launch_bounds__(KEY_THREADS, D == 64 ? 2 : 1)
 key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float* __restrict__ logSums,
-    const float* __restrict__ deltas, const u32* __restrict__ masks, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
+    const float* __restrict__ deltas, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
     int workers, const Group* __restrict__ groups, Shape p)
 {
-    extern __shared__ uint4 memory[];
+    extern __shared__ __align__(1024) uint4 memory[];
     KeyShared& s = *(KeyShared*)memory;
     const int ofGroup = anchorTiles + workers, part = blockIdx.x % ofGroup, head = blockIdx.x / ofGroup % p.heads, group = blockIdx.x / (ofGroup * p.heads);
     const Group g = groups[group];
@@ -395,7 +397,8 @@ key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __
     }
     else
     {
-        Stripes<KEY_THREADS> stripes(masks + head * p.words + g.mask, candidates_end(b), s.list, s.totals);
+        const Listed listed = lists[head * (gridDim.x / (ofGroup * p.heads)) + group];
+        Stripes<KEY_THREADS> stripes(masks + head * p.words + g.mask, candidates_end(b), pool, listed, s.list, s.totals);
         ListedKeys key = {s.list};
         int tile = 0; // of all the group's stripes
         for (int count = stripes.next(); count > 0; count = stripes.next())

@@ -1,16 +1,18 @@
-// Forward: rows over their anchor region with the state kept, then on from that state over their stripes. 4 warps, each of 32 rows.
+// Forward: rows over their anchor region with the state kept, then on from that state over their stripes.
 #define ROWS 128
+#if HOPPER // two groups of four warps, each of 64 rows
+#define FORWARD_THREADS 256
+#define MT 1
 #define SLOTS 64
+#else // four warps, each of 32 rows
 #define FORWARD_THREADS 128
-#ifndef STAGES
+#define MT 2
+#define SLOTS 64
+#endif
 #define STAGES (D == 64 ? 3 : 2)
-#endif
-#ifndef FORWARD_BLOCKS
-#define FORWARD_BLOCKS 2
-#endif
-#ifndef KEEP_QUERIES
-#define KEEP_QUERIES (D == 64)
-#endif
+#define FORWARD_BLOCKS (HOPPER && D == 128 ? 1 : 2)
+// In registers, or read again for every tile. (Where wgmma was given fragments that live across its loop, ptxas 13.0 put the next factor over them.)
+#define KEEP_QUERIES (!HOPPER && D == 64)
 
 struct ForwardShared
 {
@@ -23,188 +25,329 @@ struct ForwardShared
 
 struct RowState
 {
-    float o[2][CHUNKS][4]; // 32 rows x D in the places of two accumulators; not yet divided by l
-    float m[2][2];         // largest logit so far, in units of log 2
-    float l[2][2];         // this thread's share of the normaliser
+    float o[MT][CHUNKS][4]; // the warp's rows x D in the places of accumulators of 16 rows; not yet divided by l
+    float m[MT][2];         // largest logit so far, in units of log 2
+    float l[MT][2];         // this thread's share of the normaliser
 };
 
-// Goes on with the softmax over `count` keys. causalRow: the sequence's row of the tile's first row, where rows see no later keys.
-template <class Keys, bool Causal>
-__device__ __forceinline__ void attend(ForwardShared& s, RowState& state, const u16* k, const u16* v, long long stride, int count, Keys key, int firstRow
 #if KEEP_QUERIES
-    , const u32 (&qf)[2][KSTEPS][4]
-#endif
-)
+struct Queries
 {
-    const int lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 32;
-    const int tiles = (count + SLOTS - 1) / SLOTS;
-#pragma unroll
-    for (int t = 0; t < STAGES - 1; t++)
+    u32 a[MT][KSTEPS][4];
+    __device__ __forceinline__ Queries(u32 tile)
     {
+#pragma unroll
+        for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+            for (int ks = 0; ks < KSTEPS; ks++)
+            {
+                fragment_a<ROWS>(a[mt][ks], tile, (threadIdx.x >> 5) * 16 * MT + mt * 16, ks);
+            }
+    }
+    __device__ __forceinline__ void read(u32 (&r)[4], int mt, int ks) const
+    {
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            r[i] = a[mt][ks][i];
+        }
+    }
+};
+#else
+struct Queries
+{
+    u32 tile;
+    __device__ __forceinline__ Queries(u32 tile) : tile(tile) {}
+    __device__ __forceinline__ void read(u32 (&r)[4], int mt, int ks) const { fragment_a<ROWS>(r, tile, (threadIdx.x >> 5) * 16 * MT + mt * 16, ks); }
+};
+#endif
+
+// logits = q kT, of the warp's rows and a tile's keys; to be waited for.
+__device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Queries& q, u32 keys)
+{
+#if HOPPER
+    u32 a[KSTEPS][4];
+#pragma unroll
+    for (int ks = 0; ks < KSTEPS; ks++)
+    {
+        q.read(a[ks], 0, ks);
+        hold(a[ks]);
+    }
+    products_begin();
+#pragma unroll
+    for (int ks = 0; ks < KSTEPS; ks++)
+#pragma unroll
+        for (int part = 0; part < SLOTS / 64; part++)
+        {
+            multiply64<0>(&logits[0][part * 8], a[ks], descriptor(keys + (ks >> 2) * SLOTS * 128 + part * 64 * 128 + (ks & 3) * 32), ks > 0);
+        }
+    products_commit();
+#else
+#pragma unroll
+    for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+        for (int nt = 0; nt < SLOTS / 8; nt++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                logits[mt][nt][i] = 0;
+            }
+#pragma unroll
+    for (int ks = 0; ks < KSTEPS; ks++)
+    {
+        u32 a[MT][4];
+#pragma unroll
+        for (int mt = 0; mt < MT; mt++)
+        {
+            q.read(a[mt], mt, ks);
+        }
+#pragma unroll
+        for (int nt = 0; nt < SLOTS / 16; nt++)
+        {
+            u32 b[4];
+            fragment_b<SLOTS>(b, keys, nt * 16, ks);
+#pragma unroll
+            for (int mt = 0; mt < MT; mt++)
+            {
+                multiply(logits[mt][nt * 2], a[mt], b[0], b[1]);
+                multiply(logits[mt][nt * 2 + 1], a[mt], b[2], b[3]);
+            }
+        }
+    }
+#endif
+}
+
+// o = o shrink + p v, p in the places of score's logits.
+__device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&shrink)[MT][2], const float (&p)[MT][SLOTS / 8][4], u32 values)
+{
+#pragma unroll
+    for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+        for (int dt = 0; dt < CHUNKS; dt++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                o[mt][dt][i] *= shrink[mt][i >> 1];
+            }
+    u32 a[SLOTS / 16][MT][4];
+#pragma unroll
+    for (int js = 0; js < SLOTS / 16; js++)
+#pragma unroll
+        for (int mt = 0; mt < MT; mt++)
+        {
+            a[js][mt][0] = pack(p[mt][js * 2][0], p[mt][js * 2][1]);
+            a[js][mt][1] = pack(p[mt][js * 2][2], p[mt][js * 2][3]);
+            a[js][mt][2] = pack(p[mt][js * 2 + 1][0], p[mt][js * 2 + 1][1]);
+            a[js][mt][3] = pack(p[mt][js * 2 + 1][2], p[mt][js * 2 + 1][3]);
+        }
+#if HOPPER
+#pragma unroll
+    for (int js = 0; js < SLOTS / 16; js++)
+    {
+        hold(a[js][0]);
+    }
+    hold(o[0]);
+    products_begin();
+#pragma unroll
+    for (int js = 0; js < SLOTS / 16; js++)
+#pragma unroll
+        for (int part = 0; part < D / 64; part++)
+        {
+            multiply64<1>(&o[0][part * 8], a[js][0], descriptor(values + part * SLOTS * 128 + js * 16 * 128), 1);
+        }
+    products_commit();
+    products_wait<0>();
+    hold(o[0]);
+#else
+#pragma unroll
+    for (int js = 0; js < SLOTS / 16; js++)
+#pragma unroll
+        for (int dt = 0; dt < CHUNKS / 2; dt++)
+        {
+            u32 b[4];
+            fragment_t<SLOTS>(b, values, js * 16, dt * 2);
+#pragma unroll
+            for (int mt = 0; mt < MT; mt++)
+            {
+                multiply(o[mt][dt * 2], a[js][mt], b[0], b[1]);
+                multiply(o[mt][dt * 2 + 1], a[js][mt], b[2], b[3]);
+            }
+        }
+#endif
+}
+
+// Makes probabilities, relative to the largest logit so far, of the logits of slots [first, first + SLOTS). shrink: what becomes of earlier ones.
+template <class Keys, bool Causal>
+__device__ __forceinline__ void soften(
+    float (&logits)[MT][SLOTS / 8][4], RowState& state, float (&shrink)[MT][2], int first, int count, Keys key, int firstRow)
+{
+    const int lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
+    if (first + SLOTS > count || (Causal && key(first + SLOTS - 1) > firstRow + warpRow))
+    {
+#pragma unroll
+        for (int nt = 0; nt < SLOTS / 8; nt++)
+#pragma unroll
+            for (int e = 0; e < 2; e++)
+            {
+                const int slot = first + nt * 8 + (lane & 3) * 2 + e;
+                const int from = slot >= count ? 0x7fffffff : Causal ? key(slot) : 0; // rows before it do not see the key
+#pragma unroll
+                for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+                    for (int h = 0; h < 2; h++)
+                    {
+                        if (from > firstRow + warpRow + mt * 16 + h * 8 + (lane >> 2))
+                        {
+                            logits[mt][nt][h * 2 + e] = -INFINITE;
+                        }
+                    }
+            }
+    }
+#pragma unroll
+    for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+        for (int h = 0; h < 2; h++)
+        {
+            float top = logits[mt][0][h * 2];
+#pragma unroll
+            for (int nt = 0; nt < SLOTS / 8; nt++)
+            {
+                top = fmaxf(top, fmaxf(logits[mt][nt][h * 2], logits[mt][nt][h * 2 + 1]));
+            }
+            const float m = fmaxf(state.m[mt][h], quad_max(top) * SCALE2);
+            shrink[mt][h] = exp2_of(state.m[mt][h] - m);
+            state.m[mt][h] = m;
+            float sum = 0;
+#pragma unroll
+            for (int nt = 0; nt < SLOTS / 8; nt++)
+            {
+                logits[mt][nt][h * 2] = exp2_of(fmaf(logits[mt][nt][h * 2], SCALE2, -m));
+                logits[mt][nt][h * 2 + 1] = exp2_of(fmaf(logits[mt][nt][h * 2 + 1], SCALE2, -m));
+                sum += logits[mt][nt][h * 2] + logits[mt][nt][h * 2 + 1];
+            }
+            state.l[mt][h] = state.l[mt][h] * shrink[mt][h] + sum;
+        }
+}
+
+// Goes on with the softmax over `count` keys, at least one. firstRow: the tile's first row in its sequence.
+template <class Keys, bool Causal>
+__device__ __forceinline__ void attend(
+    ForwardShared& s, RowState& state, const Queries& q, const u16* k, const u16* v, long long stride, int count, Keys key, int firstRow)
+{
+    const int tiles = (count + SLOTS - 1) / SLOTS;
+    // Loads a tile if there is one; the group of copies is counted either way.
+    auto load = [&](int t) {
         if (t < tiles)
         {
-            load_keys<SLOTS, FORWARD_THREADS>(shared_address(s.k[t]), shared_address(s.v[t]), k, v, stride, t * SLOTS, count, key);
+            load_keys<SLOTS, FORWARD_THREADS>(shared_address(s.k[t % STAGES]), shared_address(s.v[t % STAGES]), k, v, stride, t * SLOTS, count, key);
         }
         copy_commit();
+    };
+    for (int t = 0; t < STAGES - 1; t++)
+    {
+        load(t);
     }
     for (int t = 0; t < tiles; t++)
     {
         copy_wait<STAGES - 2>();
-        __syncthreads();
-        {
-            const int ahead = t + STAGES - 1, slot = ahead % STAGES;
-            if (ahead < tiles)
-            {
-                load_keys<SLOTS, FORWARD_THREADS>(shared_address(s.k[slot]), shared_address(s.v[slot]), k, v, stride, ahead * SLOTS, count, key);
-            }
-            copy_commit();
-        }
-        const u32 kt = shared_address(s.k[t % STAGES]), vt = shared_address(s.v[t % STAGES]);
-        float logits[2][SLOTS / 8][4] = {};
-#pragma unroll
-        for (int ks = 0; ks < KSTEPS; ks++)
-        {
-            u32 a[2][4];
-#pragma unroll
-            for (int mt = 0; mt < 2; mt++)
-            {
-#if KEEP_QUERIES
-                a[mt][0] = qf[mt][ks][0], a[mt][1] = qf[mt][ks][1], a[mt][2] = qf[mt][ks][2], a[mt][3] = qf[mt][ks][3];
-#else
-                fragment_a(a[mt], shared_address(s.q), warpRow + mt * 16, ks);
+#if HOPPER
+        show_to_products();
 #endif
-            }
-#pragma unroll
-            for (int nt = 0; nt < SLOTS / 16; nt++)
-            {
-                u32 b[4];
-                fragment_b(b, kt, nt * 16, ks);
-#pragma unroll
-                for (int mt = 0; mt < 2; mt++)
-                {
-                    multiply(logits[mt][nt * 2], a[mt], b[0], b[1]);
-                    multiply(logits[mt][nt * 2 + 1], a[mt], b[2], b[3]);
-                }
-            }
-        }
-
-        const int first = t * SLOTS;
-        const bool tail = first + SLOTS > count;
-        if (tail || (Causal && key(first + SLOTS - 1) > firstRow + warpRow))
-        {
-#pragma unroll
-            for (int nt = 0; nt < SLOTS / 8; nt++)
-#pragma unroll
-                for (int e = 0; e < 2; e++)
-                {
-                    const int slot = first + nt * 8 + (lane & 3) * 2 + e;
-                    const int last = slot >= count ? -1 : Causal ? key(slot) : 0; // rows before it do not see the key
-#pragma unroll
-                    for (int mt = 0; mt < 2; mt++)
-#pragma unroll
-                        for (int h = 0; h < 2; h++)
-                        {
-                            const int row = firstRow + warpRow + mt * 16 + h * 8 + (lane >> 2);
-                            if (last < 0 || (Causal && last > row))
-                            {
-                                logits[mt][nt][h * 2 + e] = -__int_as_float(0x7f800000);
-                            }
-                        }
-                }
-        }
-
-#pragma unroll
-        for (int mt = 0; mt < 2; mt++)
-#pragma unroll
-            for (int h = 0; h < 2; h++)
-            {
-                float top = logits[mt][0][h * 2];
-#pragma unroll
-                for (int nt = 0; nt < SLOTS / 8; nt++)
-                {
-                    top = fmaxf(top, fmaxf(logits[mt][nt][h * 2], logits[mt][nt][h * 2 + 1]));
-                }
-                const float m = fmaxf(state.m[mt][h], quad_max(top) * SCALE2);
-                const float shrink = exp2_of(state.m[mt][h] - m);
-                state.m[mt][h] = m;
-                float sum = 0;
-#pragma unroll
-                for (int nt = 0; nt < SLOTS / 8; nt++)
-                {
-                    logits[mt][nt][h * 2] = exp2_of(fmaf(logits[mt][nt][h * 2], SCALE2, -m));
-                    logits[mt][nt][h * 2 + 1] = exp2_of(fmaf(logits[mt][nt][h * 2 + 1], SCALE2, -m));
-                    sum += logits[mt][nt][h * 2] + logits[mt][nt][h * 2 + 1];
-                }
-                state.l[mt][h] = state.l[mt][h] * shrink + sum;
-#pragma unroll
-                for (int dt = 0; dt < CHUNKS; dt++)
-                {
-                    state.o[mt][dt][h * 2] *= shrink;
-                    state.o[mt][dt][h * 2 + 1] *= shrink;
-                }
-            }
-
-#pragma unroll
-        for (int js = 0; js < SLOTS / 16; js++)
-        {
-            u32 a[2][4];
-#pragma unroll
-            for (int mt = 0; mt < 2; mt++)
-            {
-                a[mt][0] = pack(logits[mt][js * 2][0], logits[mt][js * 2][1]);
-                a[mt][1] = pack(logits[mt][js * 2][2], logits[mt][js * 2][3]);
-                a[mt][2] = pack(logits[mt][js * 2 + 1][0], logits[mt][js * 2 + 1][1]);
-                a[mt][3] = pack(logits[mt][js * 2 + 1][2], logits[mt][js * 2 + 1][3]);
-            }
-#pragma unroll
-            for (int dt = 0; dt < CHUNKS / 2; dt++)
-            {
-                u32 b[4];
-                fragment_t(b, vt, js * 16, dt * 2);
-#pragma unroll
-                for (int mt = 0; mt < 2; mt++)
-                {
-                    multiply(state.o[mt][dt * 2], a[mt], b[0], b[1]);
-                    multiply(state.o[mt][dt * 2 + 1], a[mt], b[2], b[3]);
-                }
-            }
-        }
+        __syncthreads();
+        load(t + STAGES - 1);
+        float logits[MT][SLOTS / 8][4];
+        score(logits, q, shared_address(s.k[t % STAGES]));
+#if HOPPER
+        products_wait<0>();
+        hold(logits[0]);
+#endif
+        float shrink[MT][2];
+        soften<Keys, Causal>(logits, state, shrink, t * SLOTS, count, key, firstRow);
+        blend(state.o, shrink, logits, shared_address(s.v[t % STAGES]));
     }
     copy_wait<0>();
     __syncthreads(); // the buffers are free again
 }
 
-#if KEEP_QUERIES
-#define QUERIES , qf
-#define READ_QUERIES \
-    u32 qf[2][KSTEPS][4]; \
-    _Pragma("unroll") for (int mt = 0; mt < 2; mt++) _Pragma("unroll") for (int ks = 0; ks < KSTEPS; ks++) \
-        fragment_a(qf[mt][ks], shared_address(s.q), (threadIdx.x >> 5) * 32 + mt * 16, ks)
-#else
-#define QUERIES
-#define READ_QUERIES
-#endif
-
 // Where a block keeps its unfinished output between the phases: each thread's numbers, 16 bytes at a time.
 __device__ __forceinline__ float4* state_of(float* states, const Shape& p)
 {
     const long long tile = (long long)blockIdx.y * p.tiles + blockIdx.x;
-    return (float4*)states + tile * (2 * CHUNKS * FORWARD_THREADS) + threadIdx.x;
+    return (float4*)states + tile * (MT * CHUNKS * FORWARD_THREADS) + threadIdx.x;
 }
 
 // Row tiles of a group.
 __device__ __forceinline__ int tiles_of(const Shape& p) { return (p.groupRows + ROWS - 1) / ROWS; }
 
-// Grid: groups times their row tiles, heads.
+// What the mean query's product with a key must reach: the mean anchor less theta, in units of the product.
+__device__ __forceinline__ float threshold_of(float meanAnchor, const Shape& p) { return (meanAnchor - p.theta * LOG2E) / SCALE2; }
+
+// A tile that is a block: its mean query and threshold, as block_means finds them where blocks are of another size.
+__device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& state, int rows, long long block, u16* meanQueries, float* thresholds, const Shape& p)
+{
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, pair = threadIdx.x % (D / 2), part = threadIdx.x / (D / 2);
+    const int parts = FORWARD_THREADS / (D / 2);
+    float anchor = 0;
+#pragma unroll
+    for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+        for (int h = 0; h < 2; h++)
+        {
+            anchor += warp * 16 * MT + mt * 16 + h * 8 + (lane >> 2) < rows ? state.m[mt][h] : 0;
+        }
+#pragma unroll
+    for (int step = 4; step < 32; step *= 2)
+    {
+        anchor += __shfl_xor_sync(ALL, anchor, step);
+    }
+    float* const sums = (float*)s.list;                // [parts][D]
+    float* const anchors = sums + parts * D;           // [warps]
+    if (lane == 0)
+    {
+        anchors[warp] = anchor;
+    }
+    float low = 0, high = 0;
+#pragma unroll 8
+    for (int row = part; row < ROWS; row += parts)
+    {
+        const u32 x = *(const u32*)((const char*)s.q + at<ROWS>(row, pair / 4) + (pair & 3) * 4);
+        low += low_of(x), high += high_of(x);
+    }
+    sums[part * D + pair * 2] = low, sums[part * D + pair * 2 + 1] = high;
+    __syncthreads();
+    const float share = 1.0f / rows;
+    if (threadIdx.x < D / 2)
+    {
+        low = high = 0;
+#pragma unroll
+        for (int i = 0; i < parts; i++)
+        {
+            low += sums[i * D + threadIdx.x * 2], high += sums[i * D + threadIdx.x * 2 + 1];
+        }
+        ((u32*)meanQueries)[block * (D / 2) + threadIdx.x] = pack(low * share, high * share);
+    }
+    if (threadIdx.x == 0)
+    {
+        anchor = 0;
+#pragma unroll
+        for (int i = 0; i < FORWARD_THREADS / 32; i++)
+        {
+            anchor += anchors[i];
+        }
+        thresholds[block] = threshold_of(anchor * share, p);
+    }
+}
+
+// Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, float* __restrict__ states, float* __restrict__ maxima,
-    float* __restrict__ sums, const Group* __restrict__ groups, Shape p)
+    float* __restrict__ sums, u16* __restrict__ meanQueries, float* __restrict__ thresholds, const Group* __restrict__ groups, Shape p)
 {
-    extern __shared__ uint4 memory[];
+    extern __shared__ __align__(1024) uint4 memory[];
     ForwardShared& s = *(ForwardShared*)memory;
     const Group g = groups[blockIdx.x / tiles_of(p)];
     const Bounds b = bounds_of(g, p);
-    const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 32;
+    const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
     if (firstRow >= b.end)
     {
         return;
@@ -214,20 +357,20 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     copy_commit();
     copy_wait<0>();
     __syncthreads();
-    READ_QUERIES;
+    const Queries queries(shared_address(s.q));
     RowState state = {};
 #pragma unroll
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 2 * MT; i++)
     {
-        state.m[i >> 1][i & 1] = -__int_as_float(0x7f800000);
+        state.m[i >> 1][i & 1] = -INFINITE;
     }
     // Of the keys from a group's first row on, a causal tile needs those up to its own last row.
     const int last = CAUSAL ? min2(b.localEnd, firstRow + ROWS) : b.localEnd;
-    attend<AnchorKeys, CAUSAL>(s, state, k + offset, v + offset, p.rowStride, b.initEnd + last - b.localStart, AnchorKeys(b), firstRow QUERIES);
+    attend<AnchorKeys, CAUSAL>(s, state, queries, k + offset, v + offset, p.rowStride, b.initEnd + last - b.localStart, AnchorKeys(b), firstRow);
 
     float4* out = state_of(states, p);
 #pragma unroll
-    for (int mt = 0; mt < 2; mt++)
+    for (int mt = 0; mt < MT; mt++)
     {
 #pragma unroll
         for (int dt = 0; dt < CHUNKS; dt++)
@@ -249,30 +392,39 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
             }
         }
     }
+    if (p.block == ROWS)
+    {
+        tile_means(s, state, min2(ROWS, b.end - firstRow), (long long)blockIdx.y * p.blocks + g.block0 + firstRow / ROWS, meanQueries, thresholds, p);
+    }
 }
 
-// Goes on from anchor_forward's state over the stripes of the mask, and writes the output and the logarithm of the normaliser in place of the sums.
+// Goes on from anchor_forward's state over the stripes, and writes the output and the logarithm of the normaliser in place of the sums.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const float* __restrict__ states,
-    const float* __restrict__ maxima, float* __restrict__ sums, const u32* __restrict__ masks, u16* __restrict__ output,
-    const Group* __restrict__ groups, Shape p)
+    const float* __restrict__ maxima, float* __restrict__ sums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists,
+    u16* __restrict__ output, const Group* __restrict__ groups, Shape p)
 {
-    extern __shared__ uint4 memory[];
+    extern __shared__ __align__(1024) uint4 memory[];
     ForwardShared& s = *(ForwardShared*)memory;
-    const Group g = groups[blockIdx.x / tiles_of(p)];
+    const int group = blockIdx.x / tiles_of(p);
+    const Group g = groups[group];
+    const Listed listed = lists[blockIdx.y * (gridDim.x / tiles_of(p)) + group];
     const Bounds b = bounds_of(g, p);
-    const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 32;
+    const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
     if (firstRow >= b.end)
     {
         return;
     }
     const long long offset = g.base + blockIdx.y * p.headStride;
-    load_rows<ROWS, FORWARD_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
-    copy_commit();
+    if (listed.count > 0)
+    {
+        load_rows<ROWS, FORWARD_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
+        copy_commit();
+    }
     RowState state;
     const float4* from = state_of((float*)states, p);
 #pragma unroll
-    for (int mt = 0; mt < 2; mt++)
+    for (int mt = 0; mt < MT; mt++)
     {
 #pragma unroll
         for (int dt = 0; dt < CHUNKS; dt++)
@@ -289,18 +441,21 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
             state.l[mt][h] = (lane & 3) == 0 ? sums[at] : 0;
         }
     }
-    copy_wait<0>();
-    __syncthreads();
-    READ_QUERIES;
-    Stripes<FORWARD_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), s.list, s.totals);
-    ListedKeys key = {s.list};
-    for (int count = stripes.next(); count > 0; count = stripes.next())
+    if (listed.count > 0)
     {
-        attend<ListedKeys, false>(s, state, k + offset, v + offset, p.rowStride, count, key, firstRow QUERIES);
+        copy_wait<0>();
+        __syncthreads();
+        const Queries queries(shared_address(s.q));
+        Stripes<FORWARD_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), pool, listed, s.list, s.totals);
+        ListedKeys key = {s.list};
+        for (int count = stripes.next(); count > 0; count = stripes.next())
+        {
+            attend<ListedKeys, false>(s, state, queries, k + offset, v + offset, p.rowStride, count, key, firstRow);
+        }
     }
 
 #pragma unroll
-    for (int mt = 0; mt < 2; mt++)
+    for (int mt = 0; mt < MT; mt++)
 #pragma unroll
         for (int h = 0; h < 2; h++)
         {

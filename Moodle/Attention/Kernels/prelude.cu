@@ -7,6 +7,7 @@ typedef unsigned short u16; // one half-precision or bfloat16 number, never comp
 #define KSTEPS (D / 16)           // matrix instructions along a row
 #define LOG2E 1.4426950408889634f
 #define LN2 0.6931471805599453f
+#define INFINITE __int_as_float(0x7f800000)
 #define SCALE (D == 64 ? 0.125f : 0.08838834764831845f) // 1/sqrt(d)
 #define SCALE2 (SCALE * LOG2E)    // logits are kept in units of log 2: exp is ex2
 
@@ -86,6 +87,50 @@ __device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], u32 b
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define HOPPER 1
+typedef unsigned long long u64;
+
+// What wgmma needs to know of a tile in shared memory: its address; eight rows of 128 bytes follow each other.
+__device__ __forceinline__ u64 descriptor(u32 address) { return (u64)((address & 0x3ffff) >> 4) | 64ull << 16 | 64ull << 32 | 1ull << 62; }
+// A warp group's products run beside its other instructions: begun and committed, and waited for. What the compiler knows of a sum's registers is renewed
+// after the wait, and made before the beginning (hold), so that nothing reads or writes them in between.
+__device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int Pending> __device__ __forceinline__ void products_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Pending) : "memory"); }
+template <int Count> __device__ __forceinline__ void hold(float (&sums)[Count][4])
+{
+#pragma unroll
+    for (int i = 0; i < Count; i++)
+    {
+        asm volatile("" : "+f"(sums[i][0]), "+f"(sums[i][1]), "+f"(sums[i][2]), "+f"(sums[i][3])::"memory");
+    }
+}
+__device__ __forceinline__ void hold(u32 (&factor)[4]) { asm volatile("" : "+r"(factor[0]), "+r"(factor[1]), "+r"(factor[2]), "+r"(factor[3])::"memory"); }
+// What this thread wrote to shared memory is to be seen by wgmma.
+__device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+#if F16
+#define WGMMA "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 "
+#else
+#define WGMMA "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+#endif
+// c[64 x 64] (+)= a[64 x 16] b, by four warps, each of 16 rows. b: 64 rows of 16 columns, as the factor's columns; or transposed 16 rows of 64 columns.
+template <int Transposed> __device__ __forceinline__ void multiply64(float (*c)[4], const u32 (&a)[4], u64 b, int add)
+{
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %37, 0; " WGMMA
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+        "{%32,%33,%34,%35}, %36, p, 1, 1, %38; }"
+        : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]), "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
+          "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]), "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
+          "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]), "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
+          "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]), "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add), "n"(Transposed) : "memory");
+}
+#else
+#define HOPPER 0
+#endif
+
 // Two numbers rounded to 16 bits, the first in the lower half.
 __device__ __forceinline__ u32 pack(float low, float high)
 {
@@ -135,25 +180,41 @@ __device__ __forceinline__ float quad_sum(float x)
     return x + __shfl_xor_sync(ALL, x, 2);
 }
 
-// Byte offset of a 16-byte piece in a tile of rows of D numbers: pieces are exchanged within 128 bytes, so that eight rows' pieces lie in different banks.
-__device__ __forceinline__ u32 at(int row, int piece) { return (u32)(row * CHUNKS + (piece ^ (row & 7))) * 16; }
+// The sum of x over the warp's threads up to this one.
+__device__ __forceinline__ int sum_up_to(int x)
+{
+#pragma unroll
+    for (int step = 1; step < 32; step *= 2)
+    {
+        const int other = __shfl_up_sync(ALL, x, step);
+        x += (threadIdx.x & 31) >= step ? other : 0;
+    }
+    return x;
+}
+
+// Byte offset of a 16-byte piece in a tile of Rows rows of D numbers: 64 columns after 64 columns; within these 128 bytes of a row, pieces are exchanged so
+// that eight rows' pieces lie in different banks. wgmma knows this as its swizzle of 128 bytes.
+template <int Rows> __device__ __forceinline__ u32 at(int row, int piece)
+{
+    return (u32)((piece >> 3) * Rows * 128 + row * 128 + ((piece ^ row) & 7) * 16);
+}
 
 // Fragments of a tile in shared memory. a: rows x 16 of the left factor; b: the right factor, whose columns are the tile's rows (two times 8 of
 // them); t: the right factor is the tile itself (16 rows, two times 8 columns).
-__device__ __forceinline__ void fragment_a(u32 (&r)[4], u32 tile, int row, int kstep)
+template <int Rows> __device__ __forceinline__ void fragment_a(u32 (&r)[4], u32 tile, int row, int kstep)
 {
     const int lane = threadIdx.x & 31;
-    load_matrix(r, tile + at(row + (lane & 15), kstep * 2 + (lane >> 4)));
+    load_matrix(r, tile + at<Rows>(row + (lane & 15), kstep * 2 + (lane >> 4)));
 }
-__device__ __forceinline__ void fragment_b(u32 (&r)[4], u32 tile, int row, int kstep)
+template <int Rows> __device__ __forceinline__ void fragment_b(u32 (&r)[4], u32 tile, int row, int kstep)
 {
     const int lane = threadIdx.x & 31;
-    load_matrix(r, tile + at(row + (lane & 7) + ((lane >> 4) << 3), kstep * 2 + ((lane >> 3) & 1)));
+    load_matrix(r, tile + at<Rows>(row + (lane & 7) + ((lane >> 4) << 3), kstep * 2 + ((lane >> 3) & 1)));
 }
-__device__ __forceinline__ void fragment_t(u32 (&r)[4], u32 tile, int row, int piece)
+template <int Rows> __device__ __forceinline__ void fragment_t(u32 (&r)[4], u32 tile, int row, int piece)
 {
     const int lane = threadIdx.x & 31;
-    load_matrix_transposed(r, tile + at(row + (lane & 15), piece + (lane >> 4)));
+    load_matrix_transposed(r, tile + at<Rows>(row + (lane & 15), piece + (lane >> 4)));
 }
 
 // Rows [first, first + Rows) of one head, zeros from row end on.
@@ -164,7 +225,7 @@ template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 t
     {
         const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, r = first + row;
         const bool valid = r < end;
-        copy16(tile + at(row, c), from + (valid ? r : 0) * stride + c * 8, valid);
+        copy16(tile + at<Rows>(row, c), from + (valid ? r : 0) * stride + c * 8, valid);
     }
 }
 
@@ -191,40 +252,65 @@ __device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u
         const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, slot = first + row;
         const bool valid = slot < count;
         const long long from = (valid ? key(slot) : 0) * stride + c * 8;
-        copy16(k + at(row, c), keys + from, valid);
-        copy16(v + at(row, c), values + from, valid);
+        copy16(k + at<Slots>(row, c), keys + from, valid);
+        copy16(v + at<Slots>(row, c), values + from, valid);
     }
 }
 
-// A mask's bits as a list of keys, in order, window by window: a window holds Capacity keys. All threads of the block call it; Threads * 4 words
-// at a time are counted, and those of them that fall into the window are written.
+// The stripes of a group and head: their number, and where their list begins in the pool; -1 where there was no room for it.
+struct Listed
+{
+    int start, count;
+};
+
+// Stripes in order, window by window: a window holds WINDOW keys. They come from their list, or where there is none from the mask's bits, Threads * 4 words
+// at a time. All threads of the block call it.
 #define WINDOW 2048
 template <int Threads> struct Stripes
 {
+    __device__ __forceinline__ Stripes(const u32* mask, int length, const int* pool, Listed listed, int (&list)[WINDOW], int (&totals)[Threads / 32])
+        : words((const uint4*)mask), quads((length + 127) / 128), pool(pool + listed.start), listed(listed), batch(0), before(0), window(0), list(list), totals(totals) {}
+
+    // The number of keys in the next window; 0 at the end. The list may be read after it, until the next call, which waits for all readers.
+    __device__ __forceinline__ int next()
+    {
+        __syncthreads();
+        if (listed.start < 0)
+        {
+            return next_of_mask();
+        }
+        const int count = min2(WINDOW, listed.count - window);
+        for (int i = threadIdx.x; i < count; i += Threads)
+        {
+            list[i] = pool[window + i];
+        }
+        __syncthreads();
+        window += count;
+        return count;
+    }
+
+private:
     const uint4* words;
-    int batches, batch, before, window; // before: keys in earlier batches; window: keys in earlier windows
+    int quads;
+    const int* pool;
+    Listed listed;
+    int batch, before, window; // before: keys in earlier batches; window: keys in earlier windows
     int (&list)[WINDOW];
     int (&totals)[Threads / 32];
 
-    __device__ __forceinline__ Stripes(const u32* mask, int length, int (&list)[WINDOW], int (&totals)[Threads / 32])
-        : words((const uint4*)mask), batches((length + 128 * Threads - 1) / (128 * Threads)), quads((length + 127) / 128), batch(0), before(0), window(0), list(list), totals(totals) {}
-
-    // The number of keys in the next window; 0 at the end. The list may be read after it, until the next call, which waits for all readers.
-    __device__ int next()
+    __device__ __noinline__ int next_of_mask()
     {
-        __syncthreads();
-        while (batch < batches)
+        while (batch * Threads < quads)
         {
             const int quad = batch * Threads + threadIdx.x, lane = threadIdx.x & 31;
-            uint4 w = quad < quads ? words[quad] : make(0);
-            const int own = __popc(w.x) + __popc(w.y) + __popc(w.z) + __popc(w.w);
-            int rank = own;
-#pragma unroll
-            for (int step = 1; step < 32; step *= 2)
+            uint4 w;
+            w.x = w.y = w.z = w.w = 0;
+            if (quad < quads)
             {
-                const int other = __shfl_up_sync(ALL, rank, step);
-                rank += lane >= step ? other : 0;
+                w = words[quad];
             }
+            const int own = __popc(w.x) + __popc(w.y) + __popc(w.z) + __popc(w.w);
+            int rank = sum_up_to(own);
             if (lane == 31)
             {
                 totals[threadIdx.x >> 5] = rank;
@@ -238,13 +324,10 @@ template <int Threads> struct Stripes
                 all += totals[i];
             }
             rank += before + earlier - own - window; // place of the thread's first key in the window
-            if (own > 0)
-            {
-                put(w.x, quad * 128, rank);
-                put(w.y, quad * 128 + 32, rank);
-                put(w.z, quad * 128 + 64, rank);
-                put(w.w, quad * 128 + 96, rank);
-            }
+            rank = put(w.x, quad * 128, rank);
+            rank = put(w.y, quad * 128 + 32, rank);
+            rank = put(w.z, quad * 128 + 64, rank);
+            put(w.w, quad * 128 + 96, rank);
             __syncthreads();
             if (before + all - window >= WINDOW)
             {
@@ -259,20 +342,15 @@ template <int Threads> struct Stripes
         return rest;
     }
 
-private:
-    int quads;
-    static __device__ __forceinline__ uint4 make(u32 x) { uint4 r; r.x = r.y = r.z = r.w = x; return r; }
-    __device__ __forceinline__ void put(u32 word, int key, int& rank)
+    __device__ __forceinline__ int put(u32 word, int key, int rank)
     {
-        while (word != 0)
+        for (; word != 0; word &= word - 1, rank++)
         {
-            const int bit = __ffs(word) - 1;
-            word &= word - 1;
             if (rank >= 0 && rank < WINDOW)
             {
-                list[rank] = key + bit;
+                list[rank] = key + __ffs(word) - 1;
             }
-            rank++;
         }
+        return rank;
     }
 };
