@@ -45,7 +45,9 @@ internal static class Tables
         html.Add($"<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table{new Html(id.Length > 0 ? $" id=\"{id}\"" : "")}{new Html(sortable ? " class=\"sortable\"" : "")}><caption><span>{caption}</span></caption><thead><tr>");
         foreach (var column in columns)
         {
-            var heading = sortable ? Html.Of($"<button type=\"button\">{column}</button>") : Html.Of($"{column}");
+            // A key of the configuration may be broken at its dots.
+            var text = Html.Join(column.Split('.').Select((word, i) => i == 0 ? Html.Of($"{word}") : Html.Of($".<wbr>{word}")));
+            var heading = sortable ? Html.Of($"<button type=\"button\">{text}</button>") : text;
             html.Add($"<th scope=\"col\">{heading}</th>");
         }
 

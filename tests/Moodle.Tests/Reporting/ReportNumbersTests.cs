@@ -81,7 +81,7 @@ public sealed partial class ReportNumbersTests
         Assert.AreEqual("false", (string?)json["keys"]!["guidance.enabled"]!["other"]);
         Assert.HasCount(1, json["keys"]!.AsObject());
         var html = File.ReadAllText(Path.Combine(s_compared, "report.html"));
-        Assert.Contains("<button type=\"button\">guidance.enabled</button>", html);
+        Assert.Contains("<button type=\"button\">guidance.<wbr>enabled</button>", html);
         Assert.AreEqual(1, html.Split("<script").Length - 1);
         Assert.Contains(IntervalTitle("other", json["differences"]!["other"]!), html);
     }
