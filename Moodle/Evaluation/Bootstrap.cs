@@ -10,11 +10,13 @@ public readonly record struct Interval(double Low, double High);
 
 /// <summary>95 % intervals of a branch's realistic figures.</summary>
 /// <param name="Mrr">Of the mean reciprocal rank.</param>
+/// <param name="Mr">Of the mean rank.</param>
 /// <param name="HitsAt1">Of Hits@1.</param>
 /// <param name="HitsAt3">Of Hits@3.</param>
 /// <param name="HitsAt5">Of Hits@5.</param>
 /// <param name="HitsAt10">Of Hits@10.</param>
-public sealed record MetricIntervals(Interval Mrr, Interval HitsAt1, Interval HitsAt3, Interval HitsAt5, Interval HitsAt10);
+/// <param name="Amri">Of the adjusted mean rank index; not a number where it is not defined.</param>
+public sealed record MetricIntervals(Interval Mrr, Interval Mr, Interval HitsAt1, Interval HitsAt3, Interval HitsAt5, Interval HitsAt10, Interval Amri);
 
 /// <summary>
 /// Percentile bootstrap over triples: each sample draws as many triples as there are, with replacement, and a triple brings the ranks
@@ -26,7 +28,9 @@ public static class Bootstrap
     /// <summary>The level of the intervals.</summary>
     public const double Level = 0.95;
 
-    private const int Figures = 5;
+    // What a row holds for each branch and side: the reciprocal rank, the rank, four hits, and the candidates besides the right one.
+    private const int Figures = 7;
+    private const int Candidates = 6;
 
     /// <summary>The intervals of every branch.</summary>
     /// <param name="ranks">The ranks.</param>
@@ -53,11 +57,13 @@ public static class Bootstrap
 
     private static MetricIntervals Of(Func<int, IEnumerable<double>> values)
     {
-        var ends = Enumerable.Range(0, Figures).Select(figure => Percentiles([.. values(figure)])).ToArray();
-        return new MetricIntervals(ends[0], ends[1], ends[2], ends[3], ends[4]);
+        var ends = Enumerable.Range(0, Candidates).Select(figure => Percentiles([.. values(figure)])).ToArray();
+        // As Metrics.Amri is defined: one less than the mean rank, over half of the mean number of other candidates.
+        var amri = Percentiles([.. values(1).Zip(values(Candidates), (rank, others) => 1 - ((rank - 1) / (others / 2)))]);
+        return new MetricIntervals(ends[0], ends[1], ends[2], ends[3], ends[4], ends[5], amri);
     }
 
-    /// <summary>A row for each triple: for each branch and side (tail, head) the reciprocal rank and the four hits, padded to whole vectors.</summary>
+    /// <summary>A row for each triple: for each branch and side (tail, head) the figures, padded to whole vectors.</summary>
     private static (double[] Table, int Width) Table(SplitRanks ranks)
     {
         var used = ranks.Branches.Length * 2 * Figures;
@@ -68,13 +74,16 @@ public static class Bootstrap
         {
             for (var column = 0; column < used; column += Figures)
             {
-                var rank = ranks[column / (2 * Figures), triple, (QuerySide)(column / Figures % 2)].Realistic;
+                var entry = ranks[column / (2 * Figures), triple, (QuerySide)(column / Figures % 2)];
+                var rank = entry.Realistic;
                 var cells = table.AsSpan(triple * width + column, Figures);
-                cells[0] = 1 / rank;
+                (cells[0], cells[1]) = (1 / rank, rank);
                 for (var k = 0; k < hits.Length; k++)
                 {
-                    cells[1 + k] = rank <= hits[k] ? 1 : 0;
+                    cells[2 + k] = rank <= hits[k] ? 1 : 0;
                 }
+
+                cells[Candidates] = entry.Candidates - 1;
             }
         }
 

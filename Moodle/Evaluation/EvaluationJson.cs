@@ -14,7 +14,7 @@ namespace Moodle.Evaluation;
 /// branches.&lt;branch&gt;.
 ///     &lt;both|head|tail&gt;.{mrr, mr, hits_at_1, hits_at_3, hits_at_5, hits_at_10, amri, count}    realistic ranks
 ///     ties.&lt;optimistic|pessimistic&gt;.&lt;both|head|tail&gt;.{the same}
-///     intervals.&lt;both|head|tail&gt;.{mrr, hits_at_1, hits_at_3, hits_at_5, hits_at_10} = [low, high]    (null without intervals)
+///     intervals.&lt;both|head|tail&gt;.{mrr, mr, hits_at_1, hits_at_3, hits_at_5, hits_at_10, amri} = [low, high]    (null without intervals)
 ///     relations.&lt;label&gt;.{name, category, &lt;both|head|tail&gt;.{the same}}
 ///     categories.&lt;1-1|1-N|N-1|N-N&gt;.&lt;both|head|tail&gt;.{the same}
 ///     macro.&lt;both|head|tail&gt;.{the same, count = relations}
@@ -84,10 +84,12 @@ public static class EvaluationJson
     private static JsonObject Ends(MetricIntervals intervals) => new()
     {
         ["mrr"] = Pair(intervals.Mrr),
+        ["mr"] = Pair(intervals.Mr),
         ["hits_at_1"] = Pair(intervals.HitsAt1),
         ["hits_at_3"] = Pair(intervals.HitsAt3),
         ["hits_at_5"] = Pair(intervals.HitsAt5),
         ["hits_at_10"] = Pair(intervals.HitsAt10),
+        ["amri"] = Pair(intervals.Amri),
     };
 
     private static JsonArray Pair(Interval interval) => [Number(interval.Low), Number(interval.High)];

@@ -38,7 +38,7 @@ internal static class ExampleSection
         var result = example.Result;
         var (head, tail) = result.Asked == QuerySide.Tail ? (result.EntityName, "?") : ("?", result.EntityName);
         html.Add($"<details class=\"example\" data-kind=\"{ReportJson.NameOf(example.Kind)}\"{new Html(index < 3 ? " open" : "")}><summary>{Picture(report, example.GivenId)}<span class=\"question\">{head} — {result.RelationName} — {tail}</span> <span class=\"kind\">{Describe(example.Kind)}</span></summary>");
-        var ranks = Html.Join(branches.Select((branch, b) => Html.Of($"<span>{branch} {Tables.Figure(example.Ranks[b], "0.#", "examples", index, "ranks", branch)}</span> ")));
+        var ranks = Html.Join(branches.Select((branch, b) => Html.Of($"{(b == 0 ? "" : ", ")}{branch} {Tables.Figure(example.Ranks[b], "0.#", "examples", index, "ranks", branch)}")));
         html.Add($"<p class=\"ranks\">Right answer: {Picture(report, example.GoldId)}<strong>{example.Gold}</strong>, filtered rank by {ranks}</p>");
         string[] parts = result.Answers.IsEmpty ? [] : [.. result.Answers[0].Shares.Select(part => part.Part)];
         html.Add($"{Tables.Open($"Best answers to {head}, {result.RelationName}, {tail}", false, "", ["", "answer", "score", "probability", .. parts, "mark"])}");
@@ -48,7 +48,7 @@ internal static class ExampleSection
             var id = example.AnswerIds[a];
             var gold = id == example.GoldId;
             var mark = gold ? "right answer" : answer.KnownIn is { } split ? $"known: {EvaluationJson.NameOf(split)}" : "";
-            html.Add($"<tr class=\"{(gold ? "gold" : answer.KnownIn is null ? "" : "known")}\"><td class=\"n\">{answer.Rank}</td><th scope=\"row\">{Picture(report, id)}{answer.Name}</th>{Cell(answer.Score, "F3", "score")}{Cell(answer.Probability, "F4", "probability")}{Html.Join(answer.Shares.Select(part => Cell(part.Score, "F2", "parts", part.Part)))}<td>{mark}</td></tr>");
+            html.Add($"<tr class=\"{(gold ? "gold" : answer.KnownIn is null ? "" : "known")}\">{Cell(answer.Rank, "F0", "rank")}<th scope=\"row\">{Picture(report, id)}{answer.Name}</th>{Cell(answer.Score, "F3", "score")}{Cell(answer.Probability, "F4", "probability")}{Html.Join(answer.Shares.Select(part => Cell(part.Score, "F2", "parts", part.Part)))}<td>{mark}</td></tr>");
         }
 
         html.Add($"{Tables.Close}</details>");

@@ -7,24 +7,27 @@ namespace Moodle.Reporting;
 
 /// <summary>
 /// Serves the explorer on the loopback address alone: HTTP/1.1, GET and HEAD, no bodies. Refuses every Host but its own, so that a page
-/// from elsewhere cannot reach it under a name that it bends to this address. What cannot be read is refused with 400 and the connection
-/// closed. So little is needed that ASP.NET Core, 27 MB in a program that has to stay below 100, would be out of proportion.
+/// from elsewhere cannot reach it under a name that it bends to this address. What cannot be read is refused, and the connection closed.
+/// CONTRIBUTING.md says why it is not ASP.NET Core.
 /// </summary>
 internal sealed class ExplorerServer : IDisposable
 {
-    private const int MostHeadBytes = 16384;
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(2);
     private readonly Explorer _explorer;
+    private readonly TimeSpan _patience;
     private readonly TcpListener _listener;
     private readonly string[] _hosts;
 
     /// <summary>Begins to listen.</summary>
     /// <param name="explorer">Answers.</param>
     /// <param name="port">The port on 127.0.0.1; 0 takes any that is free.</param>
+    /// <param name="patience">How long a request may take to arrive once it has begun; 10 seconds by default.</param>
     /// <exception cref="InputException">The port is taken or may not be used.</exception>
-    public ExplorerServer(Explorer explorer, int port)
+    public ExplorerServer(Explorer explorer, int port, TimeSpan? patience = null)
     {
         _explorer = explorer;
+        _patience = patience ?? TimeSpan.FromSeconds(10);
         _listener = new TcpListener(IPAddress.Loopback, port);
         try
         {
@@ -73,57 +76,36 @@ internal sealed class ExplorerServer : IDisposable
         try
         {
             var stream = client.GetStream();
-            var (buffer, filled) = (new byte[MostHeadBytes], 0);
+            var reader = new ExplorerRequestReader(stream, s_idle, _patience);
             for (var goesOn = true; goesOn;)
             {
-                int end;
-                while ((end = buffer.AsSpan(0, filled).IndexOf("\r\n\r\n"u8)) < 0 && filled < buffer.Length)
-                {
-                    using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-                    patience.CancelAfter(s_patience);
-                    var read = await stream.ReadAsync(buffer.AsMemory(filled), patience.Token).ConfigureAwait(false);
-                    if (read == 0)
-                    {
-                        break;
-                    }
-
-                    filled += read;
-                }
-
-                if (end < 0 && filled == 0)
+                var (request, refusal) = await reader.NextAsync(cancellation).ConfigureAwait(false);
+                if ((refusal ?? (request is null ? null : Answer(request))) is not { } answer)
                 {
                     return;
                 }
 
-                var request = end < 0 ? null : ExplorerRequest.Parse(Encoding.Latin1.GetString(buffer, 0, end));
                 goesOn = request is { KeepsOpen: true };
-                await stream.WriteAsync(Bytes(Answer(request), withBody: request?.Method != "HEAD", goesOn), cancellation).ConfigureAwait(false);
-                if (goesOn)
-                {
-                    buffer.AsSpan(end + 4, filled - end - 4).CopyTo(buffer);
-                    filled -= end + 4;
-                }
+                await stream.WriteAsync(Bytes(answer, withBody: request?.Method != "HEAD", goesOn), cancellation).ConfigureAwait(false);
             }
 
             // What is still on its way must not turn the answer into a reset.
             client.Client.Shutdown(SocketShutdown.Send);
-            while (await stream.ReadAsync(buffer, cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(2), cancellation).ConfigureAwait(false) > 0)
+            using var farewell = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            farewell.CancelAfter(s_farewell);
+            var rest = new byte[8192];
+            while (await stream.ReadAsync(rest, farewell.Token).ConfigureAwait(false) > 0)
             {
             }
         }
-        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException or TimeoutException)
+        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException)
         {
             // The browser went away, or said nothing for long.
         }
     }
 
-    private ExplorerAnswer Answer(ExplorerRequest? request)
+    private ExplorerAnswer Answer(ExplorerRequest request)
     {
-        if (request is null)
-        {
-            return ExplorerAnswer.Refused(HttpStatusCode.BadRequest, "this is no request that can be read");
-        }
-
         if (!_hosts.Contains(request.Host, StringComparer.OrdinalIgnoreCase))
         {
             return ExplorerAnswer.Refused(HttpStatusCode.Forbidden, "this host is not served here");
@@ -134,6 +116,11 @@ internal sealed class ExplorerServer : IDisposable
             return ExplorerAnswer.Refused(HttpStatusCode.MethodNotAllowed, "only GET and HEAD");
         }
 
+        if (request.HasBody)
+        {
+            return ExplorerAnswer.Refused(HttpStatusCode.RequestEntityTooLarge, "no body is taken");
+        }
+
         try
         {
             return _explorer.Answer(request.Path, request.Parameters());
@@ -141,6 +128,11 @@ internal sealed class ExplorerServer : IDisposable
         catch (InputException exception)
         {
             return ExplorerAnswer.Refused(HttpStatusCode.BadRequest, exception.Message);
+        }
+        catch (Exception exception)
+        {
+            // A fault of the program: the page shows it, and the next question may do better.
+            return ExplorerAnswer.Refused(HttpStatusCode.InternalServerError, exception.Message);
         }
     }
 

@@ -19,6 +19,8 @@ internal static partial class ReportBuilder
     /// <summary>Answers to each.</summary>
     public const int Answers = 10;
 
+    // Without this, ranking FB15K-237-IMG takes a quarter more memory.
+    private const int BatchesBetweenTrims = 8;
     private const int ThumbnailSide = 40;
     // Of pictures as they are; text makes them a third longer. Keeps the page below 5 MB.
     private const int MostThumbnailBytes = 1_500_000;
@@ -35,7 +37,18 @@ internal static partial class ReportBuilder
         var (graph, scorer) = (model.Graph, model.Scorer);
         var gates = new GateMeans(graph.Relations.Count);
         scorer.GateHeard = gates.Hear;
-        var (evaluation, ranks) = SplitEvaluation.Run(scorer, graph, Split.Test, model.Config.Evaluation, progress: progress, cancellation: cancellation);
+        var batches = 0;
+        void Ranked(int done, int total)
+        {
+            if (++batches % BatchesBetweenTrims == 0)
+            {
+                NativeHeap.Trim();
+            }
+
+            progress?.Invoke(done, total);
+        }
+
+        var (evaluation, ranks) = SplitEvaluation.Run(scorer, graph, Split.Test, model.Config.Evaluation, progress: Ranked, cancellation: cancellation);
         scorer.GateHeard = null;
         var history = TrainingHistory.Read(Path.Combine(runPath, "metrics.jsonl"));
         var examples = Examples(new Predictor(scorer, graph), graph, ranks, cancellation);

@@ -34,7 +34,7 @@ internal static class ReportMarkdown
         Line();
         Line(ResultSection.Summary(report));
         Line();
-        Table(text, ResultSection.Columns, report.Evaluation.Branches.SelectMany(branch => ResultSection.Sides(branch).Select(side => Row(branch.Branch, side.Side, side.Metrics, side.Intervals))));
+        Table(text, ["branch", "side", .. ResultSection.Figures.Select(figure => figure.Heading)], report.Evaluation.Branches.SelectMany(branch => ResultSection.Sides(branch).Select(side => (IEnumerable<string>)[branch.Branch, side.Side, .. Row(side.Metrics, side.Intervals)])));
         if (!report.Published.IsEmpty)
         {
             Line("### Published for the same triples");
@@ -124,9 +124,10 @@ internal static class ReportMarkdown
         ? $"{result.EntityName} — {result.RelationName} — ?"
         : $"? — {result.RelationName} — {result.EntityName}";
 
-    private static IEnumerable<string> Row(string branch, string side, Metrics metrics, MetricIntervals? intervals) =>
-    [
-        branch, side, Tables.Text(metrics.Mrr, "F4"), intervals is null ? "" : $"{Tables.Text(intervals.Mrr.Low, "F4")} to {Tables.Text(intervals.Mrr.High, "F4")}", Tables.Text(metrics.Mr, "F1"),
-        Tables.Text(metrics.HitsAt1, "F4"), Tables.Text(metrics.HitsAt3, "F4"), Tables.Text(metrics.HitsAt5, "F4"), Tables.Text(metrics.HitsAt10, "F4"), Tables.Text(metrics.Amri, "F4"),
-    ];
+    /// <summary>The cells of a side of a branch, each with its interval where there is one.</summary>
+    public static IEnumerable<string> Row(Metrics metrics, MetricIntervals? intervals) => ResultSection.Figures.Select(figure =>
+    {
+        string Text(double value) => Tables.Text(value, figure.Format);
+        return intervals is null ? Text(figure.Value(metrics)) : $"{Text(figure.Value(metrics))} ({Text(figure.Interval(intervals).Low)} to {Text(figure.Interval(intervals).High)})";
+    });
 }

@@ -43,7 +43,7 @@ internal static class ReportWriter
         }
 
         var comparison = RunComparison.Of(inputs);
-        Write(outPath, ComparisonPage.Html(comparison), ComparisonPage.Markdown(comparison), ComparisonPage.Json(comparison));
+        Write(outPath, ComparisonPage.Write(comparison), ComparisonFiles.Markdown(comparison), ComparisonFiles.Json(comparison));
     }
 
     private static void Write(string folder, string html, string markdown, JsonObject json)

@@ -6,20 +6,29 @@ namespace Moodle.Reporting;
 /// <summary>The test results, and what others published.</summary>
 internal static class ResultSection
 {
-    /// <summary>Headings of the table of results.</summary>
-    public static readonly string[] Columns = ["branch", "side", "MRR", "95 %", "MR", "Hits@1", "Hits@3", "Hits@5", "Hits@10", "AMRI"];
+    /// <summary>The figures of a row of results: headings, keys in JSON, how they are written, and where they stand.</summary>
+    public static readonly ImmutableArray<ResultFigure> Figures =
+    [
+        new("MRR", "mrr", "F4", metrics => metrics.Mrr, intervals => intervals.Mrr),
+        new("MR", "mr", "F1", metrics => metrics.Mr, intervals => intervals.Mr),
+        new("Hits@1", "hits_at_1", "F4", metrics => metrics.HitsAt1, intervals => intervals.HitsAt1),
+        new("Hits@3", "hits_at_3", "F4", metrics => metrics.HitsAt3, intervals => intervals.HitsAt3),
+        new("Hits@5", "hits_at_5", "F4", metrics => metrics.HitsAt5, intervals => intervals.HitsAt5),
+        new("Hits@10", "hits_at_10", "F4", metrics => metrics.HitsAt10, intervals => intervals.HitsAt10),
+        new("AMRI", "amri", "F4", metrics => metrics.Amri, intervals => intervals.Amri),
+    ];
 
     /// <summary>The section.</summary>
     public static Html Write(RunReport report)
     {
         var html = new HtmlBuilder();
         html.Add($"<section id=\"results\"><h2>Results</h2><p>{Summary(report)}</p>");
-        html.Add($"{Tables.Open("Test results of every branch", false, "result-table", Columns)}");
+        html.Add($"{Tables.Open("Test results of every branch", false, "result-table", ["branch", "side", .. Figures.Select(figure => figure.Heading)])}");
         foreach (var branch in report.Evaluation.Branches)
         {
             foreach (var (side, metrics, intervals) in Sides(branch))
             {
-                html.Add($"<tr class=\"{side}\"><th scope=\"row\">{branch.Branch}</th><td>{side}</td>{Row(branch.Branch, side, metrics, intervals)}</tr>");
+                html.Add($"<tr class=\"{side}\"><th scope=\"row\">{branch.Branch}</th><td>{side}</td>{Row(["branches", branch.Branch], side, metrics, intervals)}</tr>");
             }
         }
 
@@ -58,17 +67,24 @@ internal static class ResultSection
 
     /// <summary>The same with what the intervals are.</summary>
     public static string Summary(RunReport report) => report.Evaluation.BootstrapSamples == 0 ? Protocol(report) : Protocol(report) + FormattableString.Invariant(
-        $" Intervals: bootstrap over the triples of this run, {report.Evaluation.BootstrapSamples:N0} samples; they say nothing about other seeds.");
+        $" Below each figure its 95 % interval: bootstrap over the triples of this run, {report.Evaluation.BootstrapSamples:N0} samples; it says nothing about other seeds.");
 
-    private static Html Row(string branch, string side, Metrics metrics, MetricIntervals? intervals)
-    {
-        Html Cell(double value, string format, string figure) => Tables.Cell(value, format, "branches", branch, side, figure);
-        var ends = intervals is null
-            ? Html.Of($"<td></td>")
-            : Html.Of($"<td class=\"n\">{Tables.Figure(intervals.Mrr.Low, "F4", "branches", branch, "intervals", side, "mrr", 0)} to {Tables.Figure(intervals.Mrr.High, "F4", "branches", branch, "intervals", side, "mrr", 1)}</td>");
-        return Html.Of($"{Cell(metrics.Mrr, "F4", "mrr")}{ends}{Cell(metrics.Mr, "F1", "mr")}{Cell(metrics.HitsAt1, "F4", "hits_at_1")}{Cell(metrics.HitsAt3, "F4", "hits_at_3")}{Cell(metrics.HitsAt5, "F4", "hits_at_5")}{Cell(metrics.HitsAt10, "F4", "hits_at_10")}{Cell(metrics.Amri, "F4", "amri")}");
-    }
+    /// <summary>The cells of a side of a branch.</summary>
+    /// <param name="branch">The way to the branch in the JSON.</param>
+    /// <param name="side">The side.</param>
+    /// <param name="metrics">Its figures.</param>
+    /// <param name="intervals">Their intervals.</param>
+    public static Html Row(IReadOnlyList<object> branch, string side, Metrics metrics, MetricIntervals? intervals) => Html.Join(Figures.Select(figure =>
+        Tables.Cell(figure.Value(metrics), intervals is null ? null : figure.Interval(intervals), figure.Format, [.. branch, side, figure.Key], [.. branch, "intervals", side, figure.Key])));
 
     private static Html RankChart(RunReport report) => SvgChart.Bars("Share of test queries by rank of the right answer, for each branch", RankBins.Names,
         [.. report.Distributions.Select(branch => (branch.Branch, branch.Counts.Select(count => count / (double)Math.Max(1, branch.Counts.Sum())).ToImmutableArray()))]);
 }
+
+/// <summary>A figure of the results.</summary>
+/// <param name="Heading">Its heading.</param>
+/// <param name="Key">Its key in JSON.</param>
+/// <param name="Format">How it is written.</param>
+/// <param name="Value">Finds it.</param>
+/// <param name="Interval">Finds its interval.</param>
+internal sealed record ResultFigure(string Heading, string Key, string Format, Func<Metrics, double> Value, Func<MetricIntervals, Interval> Interval);

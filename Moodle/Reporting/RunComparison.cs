@@ -35,7 +35,7 @@ internal sealed record RunComparison(ImmutableArray<ComparedRun> Runs, Immutable
             runs,
             [.. Enumerable.Range(0, keys[0].Length).Select(k => new ComparedKey(keys[0][k].Path, [.. keys.Select(of => of[k].Default)])).Where(key => key.Values.Distinct().Count() > 1)],
             [.. first.Report.Model.Relations.Select((relation, r) => new ComparedRelation(
-                relation.Relation, relation.Name, relation.Metrics.Both.Count,
+                relation.Relation, relation.Name, relation.Category, relation.Metrics.Both.Count,
                 [.. inputs.Select(input => input.Report.Model.Relations.First(same => same.Relation == relation.Relation).Metrics.Both.Mrr)]))]);
     }
 
@@ -82,4 +82,4 @@ internal sealed record ComparedRun(string Name, RunReport Report, MrrDifference?
 internal sealed record ComparedKey(string Key, ImmutableArray<string> Values);
 
 /// <summary>MRR of every run on a relation, both sides, by the branch that stands for the model.</summary>
-internal sealed record ComparedRelation(string Relation, string Name, long Queries, ImmutableArray<double> Mrr);
+internal sealed record ComparedRelation(string Relation, string Name, RelationCategory Category, long Queries, ImmutableArray<double> Mrr);

@@ -5,7 +5,8 @@ namespace Moodle.Reporting;
 
 /// <summary>
 /// Charts as inline SVG. Colours and fonts are the page's (classes s0 to s8), so that they follow light, dark and print. A branch has the same
-/// colour in every chart, and lines differ by dashes (classes d0 to d4) as well. ScottPlot, which draws with Skia, would weigh 15 MB, and its SVG has colours that a page cannot change.
+/// colour in every chart, and lines differ by dashes (classes d0 to d4) as well.
+/// CONTRIBUTING.md says why ScottPlot does not draw them.
 /// </summary>
 internal static class SvgChart
 {
@@ -15,6 +16,7 @@ internal static class SvgChart
     private const double Top = 22;
     private const double Plot = 200;
     private const double LegendRow = 20;
+    private const int IntervalRow = 38;
     private const int FirstFree = 4;
     private const int Colours = 9;
     private static readonly string[] s_branches = ["structure", "text", "image"];
@@ -96,6 +98,30 @@ internal static class SvgChart
         }
 
         return End(svg, names, height);
+    }
+
+    /// <summary>Intervals below each other around an upright line at 0, each under its name.</summary>
+    /// <param name="title">What is shown: read out, and not drawn.</param>
+    /// <param name="xLabel">What runs to the right.</param>
+    /// <param name="rows">For each its name, value, and the ends of its interval.</param>
+    public static Html Intervals(string title, string xLabel, IReadOnlyList<(string Name, double Value, double Low, double High)> rows)
+    {
+        var ticks = Ticks(Math.Min(0, rows.Min(row => row.Low)), Math.Max(0, rows.Max(row => row.High)));
+        double X(double x) => Right + ((x - ticks[0]) / (ticks[^1] - ticks[0]) * (Width - (2 * Right) - 24)) + 12;
+        var bottom = (rows.Count * IntervalRow) + 8;
+        var svg = new HtmlBuilder().Add($"<svg class=\"chart\" viewBox=\"0 0 {Width:F0} {bottom + 40:F0}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>");
+        foreach (var tick in ticks)
+        {
+            svg.Add($"<line class=\"{(Math.Abs(tick) < 1e-12 ? "mark" : "grid")}\" x1=\"{X(tick):F1}\" x2=\"{X(tick):F1}\" y1=\"0\" y2=\"{bottom:F1}\"/><text x=\"{X(tick):F1}\" y=\"{bottom + 16:F1}\" text-anchor=\"middle\">{Label(tick)}</text>");
+        }
+
+        foreach (var ((name, value, low, high), row) in rows.Select((row, i) => (row, i)))
+        {
+            var y = (row * IntervalRow) + 26;
+            svg.Add($"<g class=\"s1 d0\"><title>{name}: {value:+0.0000;-0.0000;0.0000}, {low:+0.0000;-0.0000;0.0000} to {high:+0.0000;-0.0000;0.0000}</title><line class=\"key\" x1=\"{X(low):F1}\" x2=\"{X(high):F1}\" y1=\"{y}\" y2=\"{y}\"/><circle cx=\"{X(value):F1}\" cy=\"{y}\" r=\"5\"/></g><text class=\"name\" x=\"{Right:F1}\" y=\"{y - 10}\">{name}</text>");
+        }
+
+        return svg.Add($"<text x=\"{Width / 2:F1}\" y=\"{bottom + 34:F1}\" text-anchor=\"middle\">{xLabel}</text></svg>").ToHtml();
     }
 
     private static IEnumerable<List<(double X, double Y)>> Stretches(IEnumerable<(double X, double Y)> points, Func<(double X, double Y), bool> isDrawn)

@@ -101,7 +101,7 @@
       return row;
     }));
     const relationName = byId('relation-choice').selectedOptions[0].textContent;
-    byId('answers').caption.textContent = asked === 'tail' ? `${chosen.name} — ${relationName} — ?` : `? — ${relationName} — ${chosen.name}`;
+    byId('answers').caption.firstChild.textContent = asked === 'tail' ? `${chosen.name} — ${relationName} — ?` : `? — ${relationName} — ${chosen.name}`;
     status(`${result.answers.length} answers in ${Math.round(performance.now() - started)} ms`);
   };
 

@@ -54,6 +54,10 @@ public sealed class BootstrapTests
         Assert.AreEqual(new Interval(0.375, 0.375), interval.Both.Mrr);
         Assert.AreEqual(new Interval(0.5, 0.5), interval.Both.HitsAt3);
         Assert.AreEqual(new Interval(0, 0), interval.Both.HitsAt1);
+        Assert.AreEqual(new Interval(3, 3), interval.Both.Mr);
+        Assert.AreEqual(new Interval(0.5, 0.5), interval.Both.Amri);
+        Assert.AreEqual(new Interval(0.25, 0.25), interval.Head.Amri);
+        Assert.IsTrue(double.IsNaN(Bootstrap.IntervalsOf(Ranks([(new Rank(1, 1, 1), new Rank(1, 1, 1))]), 50)[0].Both.Amri.Low), "nothing to be better than");
     }
 
     private static SplitRanks RandomRanks(Random random, int count)

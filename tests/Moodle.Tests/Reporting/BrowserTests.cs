@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Moodle.Tests.Cli;
 
 namespace Moodle.Tests.Reporting;
 
@@ -11,11 +12,16 @@ public sealed class BrowserTests
 
     private static Uri Report => new(s_explorer.Run["report.html"]);
 
+    private static Uri Comparison => new(Path.Combine(s_explorer.Run.Graph["compared"], "report.html"));
+
     [ClassInitialize]
     public static async Task Start(TestContext _)
     {
         s_browser = await Browser.StartAsync();
-        s_explorer = new ExplorerProcess(new ReportRun());
+        var run = new ReportRun();
+        s_explorer = new ExplorerProcess(run);
+        var other = run.Train("unguided", "guidance.enabled=false", "training.unimodal.epochs=1");
+        CommandLine.Done("report", run.Folder, other, run.Folder, "--out", run.Graph["compared"]);
     }
 
     [ClassCleanup]
@@ -47,6 +53,40 @@ public sealed class BrowserTests
     }
 
     [TestMethod]
+    public async Task Comparison_ShowsWhatDiffers_SortedAndFiltered()
+    {
+        await using var page = await s_browser.OpenAsync(Comparison);
+        Task<string[]> Column(string table, int column) => page.ValueAsync<string[]>($"[...document.querySelectorAll('#{table} tbody tr')].filter(row => !row.hidden).map(row => row.cells[{column}].textContent)");
+        Task Sort(string table, string heading) => page.Page.Locator($"#{table} thead button", new() { HasTextString = heading }).First.ClickAsync();
+
+        // The ablation table: run, MRR, its difference with interval and p, and a column for each key that is not alike.
+        CollectionAssert.AreEqual(new[] { "run", "unguided", "run (2)" }, await Column("ablation-table", 0));
+        CollectionAssert.AreEqual(new[] { "run", "MRR", "difference from run", "95 %", "p", "guidance.enabled", "training.unimodal.epochs" },
+            await page.ValueAsync<string[]>("[...document.querySelectorAll('#ablation-table thead th')].map(one => one.textContent)"));
+        CollectionAssert.AreEqual(new[] { "true", "false", "true" }, await Column("ablation-table", 5));
+        Assert.AreEqual(2, await page.ValueAsync<int>("document.querySelectorAll('#ablation-table td.changed').length"));
+        await Sort("ablation-table", "difference");
+        Assert.AreEqual("–", (await Column("ablation-table", 2))[^1], "the first run has no difference");
+        await Sort("ablation-table", "guidance.enabled");
+        CollectionAssert.AreEqual(new[] { "false", "true", "true" }, await Column("ablation-table", 5));
+
+        await Sort("result-table", "MRR");
+        var mrr = (await Column("result-table", 2)).Select(text => double.Parse(text.Trim().Split(' ')[0])).ToArray();
+        CollectionAssert.AreEqual(mrr.OrderDescending().ToArray(), mrr);
+        Assert.HasCount(12, mrr);
+
+        await Sort("relation-table", "unguided − run");
+        var gains = (await Column("relation-table", 6)).Select(double.Parse).ToArray();
+        CollectionAssert.AreEqual(gains.OrderDescending().ToArray(), gains);
+        await page.Page.FillAsync("#relation-filter", "ROAD");
+        Assert.HasCount(1, await Column("relation-table", 0));
+        await page.Page.FillAsync("#relation-filter", "");
+        await page.Page.SelectOptionAsync("#category-filter", (await Column("relation-table", 1))[0]);
+        Assert.HasCount(1, (await Column("relation-table", 1)).Distinct());
+        Assert.AreEqual(2, await page.ValueAsync<int>("document.querySelectorAll('#ablation svg circle').length"), "an interval for each run but the first");
+    }
+
+    [TestMethod]
     public async Task Examples_AreSearched()
     {
         await using var page = await s_browser.OpenAsync(Report);
@@ -67,23 +107,49 @@ public sealed class BrowserTests
     public async Task LightAndDark_FollowTheUser()
     {
         const string Background = "getComputedStyle(document.body).backgroundColor";
-        await using var dark = await s_browser.OpenAsync(Report, dark: true);
-        await using var light = await s_browser.OpenAsync(Report);
-        Assert.AreEqual("rgb(20, 24, 29)", await dark.ValueAsync<string>(Background));
-        Assert.AreEqual("rgb(255, 255, 255)", await light.ValueAsync<string>(Background));
-        await dark.Page.ClickAsync("#theme");
-        await light.Page.ClickAsync("#theme");
-        Assert.AreEqual("rgb(255, 255, 255)", await dark.ValueAsync<string>(Background));
-        Assert.AreEqual("rgb(20, 24, 29)", await light.ValueAsync<string>(Background));
+        foreach (var address in new[] { Report, Comparison })
+        {
+            await using var dark = await s_browser.OpenAsync(address, dark: true);
+            await using var light = await s_browser.OpenAsync(address);
+            Assert.AreEqual("rgb(20, 24, 29)", await dark.ValueAsync<string>(Background));
+            Assert.AreEqual("rgb(255, 255, 255)", await light.ValueAsync<string>(Background));
+            await dark.Page.ClickAsync("#theme");
+            await light.Page.ClickAsync("#theme");
+            Assert.AreEqual("rgb(255, 255, 255)", await dark.ValueAsync<string>(Background));
+            Assert.AreEqual("rgb(20, 24, 29)", await light.ValueAsync<string>(Background));
+        }
     }
 
     [TestMethod]
     public async Task Phone_ScrollsDownAndNotAside()
     {
-        foreach (var address in new[] { Report, s_explorer.Address })
+        foreach (var address in new[] { Report, Comparison, s_explorer.Address })
         {
             await using var page = await s_browser.OpenAsync(address, width: 390);
             Assert.IsTrue(await page.ValueAsync<int>("document.documentElement.scrollWidth") <= 390, address.AbsoluteUri);
+            // A table that is wider scrolls within itself, and the names of its rows stay.
+            var places = await page.ValueAsync<double[]>("""
+                (() => { const box = document.querySelector('#result-table').parentElement, left = box.querySelector('tbody th').getBoundingClientRect().left;
+                box.scrollLeft = 200; return [box.scrollLeft, left, box.querySelector('tbody th').getBoundingClientRect().left]; })()
+                """);
+            Assert.AreEqual(200, places[0]);
+            Assert.AreEqual(places[1], places[2], 0.5);
+        }
+    }
+
+    [TestMethod]
+    public async Task Paper_HoldsTheTables()
+    {
+        // A4 between margins of a centimetre.
+        const int Width = 718;
+        foreach (var address in new[] { Report, Comparison })
+        {
+            await using var page = await s_browser.OpenAsync(address, Width, dark: true);
+            await page.Page.EmulateMediaAsync(new() { Media = Microsoft.Playwright.Media.Print });
+            await page.Page.EvaluateAsync("document.querySelectorAll('details').forEach(one => { one.open = true; })");
+            Assert.AreEqual("rgb(255, 255, 255)", await page.ValueAsync<string>("getComputedStyle(document.body).backgroundColor"));
+            var wide = await page.ValueAsync<string[]>($"[...document.querySelectorAll('table')].filter(one => one.getBoundingClientRect().right > {Width}).map(one => one.caption.textContent)");
+            Assert.IsEmpty(wide, string.Join('\n', wide));
         }
     }
 
@@ -114,7 +180,7 @@ public sealed class BrowserTests
 
     /// <summary>
     /// Draws and prints the pages: those of the tests' run, or, for the pictures of the documentation, of the run that MOODLE_SCREENSHOT_RUN
-    /// names, into the folder that MOODLE_SCREENSHOTS names.
+    /// and the comparison that MOODLE_SCREENSHOT_COMPARISON names, into the folder that MOODLE_SCREENSHOTS names.
     /// </summary>
     [TestMethod]
     public async Task Pages_AreDrawnAndPrinted()
@@ -123,6 +189,7 @@ public sealed class BrowserTests
         using var explorer = other is null ? null : new ExplorerProcess(other);
         var folder = Environment.GetEnvironmentVariable("MOODLE_SCREENSHOTS") is { Length: > 0 } given ? given : s_explorer.Run.Graph["pictures"];
         var report = other is null ? Report : new Uri(Path.Combine(other, "report.html"));
+        var comparison = Environment.GetEnvironmentVariable("MOODLE_SCREENSHOT_COMPARISON") is { Length: > 0 } compared ? new Uri(Path.Combine(compared, "report.html")) : Comparison;
         Directory.CreateDirectory(folder);
         string File(string name) => Path.Combine(folder, name);
         await using (var page = await s_browser.OpenAsync(report))
@@ -143,6 +210,11 @@ public sealed class BrowserTests
             await page.ShowAsync(File("report-phone.png"), "#training");
         }
 
+        await using (var page = await s_browser.OpenAsync(comparison))
+        {
+            await page.ShowAsync(File("report-comparison.png"), "#ablation");
+        }
+
         await using (var page = await s_browser.OpenAsync((explorer ?? s_explorer).Address))
         {
             if (other is not null)
@@ -158,7 +230,7 @@ public sealed class BrowserTests
             await page.ShowAsync(File("explorer.png"));
         }
 
-        Assert.IsTrue(Directory.GetFiles(folder, "*.png").Length >= 5);
+        Assert.IsTrue(Directory.GetFiles(folder, "*.png").Length >= 6);
     }
 
     [TestMethod]
@@ -171,7 +243,7 @@ public sealed class BrowserTests
         }
 
         var axe = await File.ReadAllTextAsync(file);
-        foreach (var address in new[] { Report, s_explorer.Address })
+        foreach (var address in new[] { Report, Comparison, s_explorer.Address })
         {
             foreach (var dark in new[] { false, true })
             {

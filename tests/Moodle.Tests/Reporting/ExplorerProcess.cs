@@ -16,13 +16,16 @@ internal sealed class ExplorerProcess : IDisposable
     public ExplorerProcess(string folder)
     {
         _model = TrainedModel.Load(folder);
-        _server = new ExplorerServer(new Explorer(folder, _model), port: 0);
+        Explorer = new Explorer(folder, _model);
+        _server = new ExplorerServer(Explorer, port: 0);
         Client = new HttpClient { BaseAddress = new Uri(_server.Address) };
         _work = _server.RunAsync(_stop.Token);
     }
 
     /// <summary>The run, where it is one of the tests.</summary>
     public ReportRun Run { get; } = null!;
+
+    public Explorer Explorer { get; }
 
     public int Port => _server.Port;
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Moodle.Reporting;
 using Moodle.Tests.Cli;
 using Moodle.Tests.Training;
 
@@ -81,27 +82,75 @@ public sealed class ExplorerServerTests
     }
 
     [TestMethod]
+    [DataRow("HELLO\r\n", 400)]
+    [DataRow("SSH-2.0-OpenSSH_9.2\r\n", 400)]
+    [DataRow("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400)]
+    [DataRow("GET / HTTP/1.1\n", 400)]
+    [DataRow("GET / HTTP/2.0\r\n", 400)]
+    [DataRow("GET / HTTP/1.1\r\nX: a\x00", 400)]
+    [DataRow("GET / HTTP/1.1\r\nX: a\rb", 400)]
+    [DataRow("GET / HTTP/1.1\r\nHOSTContent-Length: 5\r\n\r\n", 413)]
+    [DataRow("GET / HTTP/1.1\r\nHOSTTransfer-Encoding: chunked\r\n\r\n", 413)]
+    [DataRow("POST / HTTP/1.1\r\nHOSTContent-Length: 5\r\n\r\n", 405)]
+    [DataRow("GET /LONG", 414)]
+    [DataRow("GET / HTTP/1.1\r\nX: LONG", 431)]
+    public void WhatCannotBecomeARequest_IsRefusedAtOnce(string sent, int status)
+    {
+        var bytes = sent.Replace("LONG", new string('x', 20_000), StringComparison.Ordinal).Replace("HOST", $"Host: 127.0.0.1:{s_explorer.Port}\r\n", StringComparison.Ordinal);
+        Assert.AreEqual(status, Raw(bytes, closes: false), "the client waits and does not close");
+    }
+
+    [TestMethod]
+    public void RequestThatDoesNotEnd_IsRefused()
+    {
+        using var server = new ExplorerServer(s_explorer.Explorer, port: 0, patience: TimeSpan.FromMilliseconds(1));
+        using var stop = new CancellationTokenSource();
+        var work = server.RunAsync(stop.Token);
+        Assert.AreEqual(408, Raw("GET / HTTP/1.1\r\nHost: ", closes: false, server.Port));
+        stop.Cancel();
+        work.GetAwaiter().GetResult();
+    }
+
+    [TestMethod]
+    public void RequestsOfOneConnection_AreAnsweredInTurn()
+    {
+        var good = $"HEAD /api/entities?q=t%C3%B6wn+1%20%2b HTTP/1.1\r\nHost: LocalHost:{s_explorer.Port}\r\nX:\ta\tb\r\n\r\n";
+        var text = Exchange(good + good + "GET / HTTP/1.1\r\nHo", closes: true, s_explorer.Port);
+        CollectionAssert.AreEqual(new[] { "200", "200", "400" }, text.Split("\r\n").Where(line => line.StartsWith("HTTP/1.1 ", StringComparison.Ordinal)).Select(line => line.Split(' ')[1]).ToArray());
+        Assert.AreEqual("", Exchange("", closes: true, s_explorer.Port), "who asks nothing is told nothing");
+    }
+
+    [TestMethod]
     public void ThousandMalformedRequests_GetNothingButRefusals()
     {
         var random = new Random(11);
         var host = $"Host: 127.0.0.1:{s_explorer.Port}\r\n";
+        var whole = $"GET /api/answers?entity=0&relation=0&asked=tail HTTP/1.1\r\n{host}Accept: */*\r\nConnection: close\r\n\r\n";
         string[] paths = ["/api/answers", "/api/entity", "/api/entities", "/picture", "/", "/api"];
         string[] names = ["entity", "relation", "asked", "top", "id", "n", "q%00"];
         string[] values = ["-1", "1e9", "%", "%zz", "%00", "'", "\"", "<script>", "../../etc/passwd", "NaN", "99999999999", "head", new string('9', 500), "%D9%A3", "+"];
-        string[] methods = ["GET", "POST", "PUT", "DELETE", "TRACE", "OPTIONS", "get", "G\u00cbT", ""];
-        var seen = new Dictionary<int, int>();
+        string[] broken = ["%", "%z", "%zz", "a%f", "%2", "%-1", "%%41", "%ff", "%C3", "%C3%28", "%ED%A0%80", "%F8%80%80%80%80", "%c0%af"];
+        string[] methods = ["GET", "POST", "PUT", "DELETE", "TRACE", "OPTIONS", "get", "G\u00cbT", "", "GE T", "G\0T", "CONNECT", new string('A', 300)];
+        string[] bodies = ["Content-Length: 5\r\n\r\nhello", "Content-Length: 99999999999999999999\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "Content-Length: 0\r\nContent-Length: 5\r\n\r\nhello", "Content-Length: +0\r\n\r\n", "Content-Length: \r\n\r\n"];
+        var seen = new SortedDictionary<int, int>();
         for (var i = 0; i < 1000; i++)
         {
             T Any<T>(T[] list) => list[random.Next(list.Length)];
-            // Each is wrong in at least one way: a value, a method, the line itself, or the headers.
+            string Garbage(int most) => string.Concat(Enumerable.Range(0, random.Next(1, most)).Select(_ => (char)random.Next(0, 256)));
+            // Each is wrong in at least one way: a value, a method, the line itself, the headers, a length, the encoding, or where it ends.
             var query = string.Join('&', Enumerable.Range(0, random.Next(1, 4)).Select(_ => $"{Any(names)}={Any(values)}"));
-            var request = (i % 5) switch
+            var request = (i % 10) switch
             {
                 0 => $"GET /api/answers?{query} HTTP/1.1\r\n{host}Connection: close\r\n\r\n",
                 1 => $"{Any(methods[1..])} {Any(paths)}?{query} HTTP/1.1\r\n{host}Content-Length: 0\r\nConnection: close\r\n\r\n",
-                2 => $"GET {Any(paths)}{Any(values)}{random.Next()} HTTP/{Any(["1.1", "9.9", "x", ""])}\r\n{host}Connection: close\r\n\r\n",
-                3 => $"GET {Any(paths[..2])} HTTP/1.1\r\n{Any(["", "Host: \r\n", "Host: a b\r\n", ": x\r\n", "Host: x\r\n" + host, "no header\r\n" + host, "Content-Length: -5\r\n" + host, "Content-Length: x\r\n" + host, "Transfer-Encoding: y\r\n" + host])}Connection: close\r\n\r\n",
-                _ => string.Concat(Enumerable.Range(0, random.Next(1, 60)).Select(_ => (char)random.Next(1, 256))) + "\r\n\r\n",
+                2 => $"GET {Any(paths)}{Any(values)}{random.Next()} HTTP/{Any(["1.1", "9.9", "x", "", "1.1 ", "2"])}\r\n{host}Connection: close\r\n\r\n",
+                3 => $"GET {Any(paths[..2])} HTTP/1.1\r\n{Any(["", "Host: \r\n", "Host: a b\r\n", ": x\r\n", "Host: x\r\n" + host, "no header\r\n" + host, "Content-Length: -5\r\n" + host, "Content-Length: x\r\n" + host, "Transfer-Encoding: y\r\n" + host, host + host, " " + host, "Host : x\r\n"])}Connection: close\r\n\r\n",
+                4 => Garbage(60) + "\r\n\r\n",
+                5 => Garbage(3000),
+                6 => whole[..random.Next(1, whole.Length)],
+                7 => $"GET /{Any(["", "api/entities?q="])}{new string('x', random.Next(16_384, 200_000))} HTTP/1.1\r\n{host}\r\n",
+                8 => $"GET {Any(paths[..4])}?{Any(["q", "id", "entity"])}={Any(broken)} HTTP/1.1\r\n{host}Connection: close\r\n\r\n",
+                _ => $"{Any(methods[..3])} {Any(paths)} HTTP/1.1\r\n{host}{Any([.. bodies, $"X: {new string('y', random.Next(16_384, 200_000))}\r\n\r\n", $"X: a{(char)random.Next(0, 9)}b\r\n\r\n", "X: a\nY: b\r\n\r\n"])}",
             };
             var status = Raw(request);
             seen[status] = seen.GetValueOrDefault(status) + 1;
@@ -109,7 +158,7 @@ public sealed class ExplorerServerTests
         }
 
         Assert.AreEqual(HttpStatusCode.OK, Get("/").StatusCode, "it still serves");
-        Assert.IsGreaterThan(100, seen.GetValueOrDefault(400));
+        CollectionAssert.IsSubsetOf(new[] { 400, 403, 404, 405, 413, 414, 431 }, seen.Keys, string.Join(' ', seen));
     }
 
     private static int IdOf(string label) => Json($"/api/entities?q={label}").AsArray().Single(entity => (string?)entity!["label"] == label)!["id"]!.GetValue<int>();
@@ -118,22 +167,30 @@ public sealed class ExplorerServerTests
 
     private static JsonNode Json(string path) => JsonNode.Parse(Get(path).EnsureSuccessStatusCode().Content.ReadAsStringAsync().GetAwaiter().GetResult())!;
 
-    /// <summary>Sends bytes as they are and gives the status, 499 where the connection was closed without one.</summary>
-    private static int Raw(string request)
+    /// <summary>Sends bytes as they are and gives the status of the answer, which there has to be.</summary>
+    /// <param name="request">Each letter is a byte.</param>
+    /// <param name="closes">Whether the sending side is closed then; else the answer is waited for.</param>
+    /// <param name="port">The server's; by default that of all tests.</param>
+    private static int Raw(string request, bool closes = true, int? port = null)
     {
-        using var client = new TcpClient { ReceiveTimeout = 10_000, NoDelay = true };
-        client.Connect(IPAddress.Loopback, s_explorer.Port);
-        try
+        var answer = Exchange(request, closes, port ?? s_explorer.Port);
+        Assert.StartsWith("HTTP/1.1 ", answer, $"no answer to {request}");
+        return int.Parse(answer.Split(' ')[1], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Sends bytes and reads until the server closes.</summary>
+    private static string Exchange(string request, bool closes, int port)
+    {
+        using var client = new TcpClient { ReceiveTimeout = 20_000, NoDelay = true };
+        client.Connect(IPAddress.Loopback, port);
+        var stream = client.GetStream();
+        stream.Write(Encoding.Latin1.GetBytes(request));
+        if (closes)
         {
-            var stream = client.GetStream();
-            stream.Write(Encoding.Latin1.GetBytes(request));
             client.Client.Shutdown(SocketShutdown.Send);
-            using var reader = new StreamReader(stream, Encoding.Latin1);
-            return reader.ReadLine()?.Split(' ') is [_, var status, ..] ? int.Parse(status, CultureInfo.InvariantCulture) : 499;
         }
-        catch (IOException exception) when (exception.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset })
-        {
-            return 499;
-        }
+
+        using var reader = new StreamReader(stream, Encoding.Latin1);
+        return reader.ReadToEnd();
     }
 }

@@ -25,6 +25,9 @@ internal sealed class ReportRun : IDisposable
 
     public string this[string name] => Path.Combine(Folder, name);
 
+    /// <summary>A JSON file of the run.</summary>
+    public System.Text.Json.Nodes.JsonNode Json(string name) => ReportFiles.Json(this[name]);
+
     /// <summary>Trains another run beside it.</summary>
     public string Train(string name, params string[] sets)
     {
