@@ -10,8 +10,8 @@
 #define SLOTS 64
 #endif
 #define STAGES (D == 64 ? 3 : 2)
-#define FORWARD_BLOCKS (HOPPER && D == 128 ? 1 : 2)
-// In registers, or read again for every tile. (Where wgmma was given fragments that live across its loop, ptxas 13.0 put the next factor over them.)
+#define FORWARD_BLOCKS 2 // at one time on a multiprocessor
+// In registers, or taken from shared memory for every tile.
 #define KEEP_QUERIES (!HOPPER && D == 64)
 
 struct ForwardShared
@@ -66,21 +66,13 @@ struct Queries
 __device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Queries& q, u32 keys)
 {
 #if HOPPER
-    u32 a[KSTEPS][4];
-#pragma unroll
-    for (int ks = 0; ks < KSTEPS; ks++)
-    {
-        q.read(a[ks], 0, ks);
-        hold(a[ks]);
-    }
     products_begin();
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
-#pragma unroll
-        for (int part = 0; part < SLOTS / 64; part++)
-        {
-            multiply64<0>(&logits[0][part * 8], a[ks], descriptor(keys + (ks >> 2) * SLOTS * 128 + part * 64 * 128 + (ks & 3) * 32), ks > 0);
-        }
+    {
+        const u32 step = (ks & 3) * 32;
+        multiply_tiles(logits[0], descriptor(q.tile + (ks >> 2) * ROWS * 128 + (threadIdx.x >> 7) * 64 * 128 + step), descriptor(keys + (ks >> 2) * SLOTS * 128 + step), ks > 0);
+    }
     products_commit();
 #else
 #pragma unroll
@@ -153,7 +145,7 @@ __device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&s
 #pragma unroll
         for (int part = 0; part < D / 64; part++)
         {
-            multiply64<1>(&o[0][part * 8], a[js][0], descriptor(values + part * SLOTS * 128 + js * 16 * 128), 1);
+            multiply_rows(&o[0][part * 8], a[js][0], descriptor(values + part * SLOTS * 128 + js * 16 * 128));
         }
     products_commit();
     products_wait<0>();

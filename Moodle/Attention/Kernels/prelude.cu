@@ -115,17 +115,25 @@ __device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.a
 #else
 #define WGMMA "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
 #endif
-// c[64 x 64] (+)= a[64 x 16] b, by four warps, each of 16 rows. b: 64 rows of 16 columns, as the factor's columns; or transposed 16 rows of 64 columns.
-template <int Transposed> __device__ __forceinline__ void multiply64(float (*c)[4], const u32 (&a)[4], u64 b, int add)
+#define SUMS(c) \
+    "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]), "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]), \
+    "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]), "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]), \
+    "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]), "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]), \
+    "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]), "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3])
+#define SUM_REGISTERS "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+
+// c[64 x 64] += a[64 x 16] b, by four warps, each of 16 rows. b: 16 rows of 64 columns.
+__device__ __forceinline__ void multiply_rows(float (*c)[4], const u32 (&a)[4], u64 b)
 {
-    asm volatile("{ .reg .pred p; setp.ne.b32 p, %37, 0; " WGMMA
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
-        "{%32,%33,%34,%35}, %36, p, 1, 1, %38; }"
-        : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]), "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
-          "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]), "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
-          "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]), "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
-          "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]), "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add), "n"(Transposed) : "memory");
+    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; " WGMMA SUM_REGISTERS "{%32,%33,%34,%35}, %36, p, 1, 1, 1; }"
+        : SUMS(c) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b) : "memory");
+}
+
+// c[64 x 64] (+)= a[64 x 16] bT[16 x 64], both in shared memory. (Where a's fragments lived in registers across a loop that also multiplied others, ptxas
+// 13.0 put those over them.)
+__device__ __forceinline__ void multiply_tiles(float (*c)[4], u64 a, u64 b, int add)
+{
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %34, 0; " WGMMA SUM_REGISTERS "%32, %33, p, 1, 1, 0, 0; }" : SUMS(c) : "l"(a), "l"(b), "r"(add) : "memory");
 }
 #else
 #define HOPPER 0
