@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using Moodle.Runtime.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,7 +31,7 @@ internal static class SystemReport
             Images(),
             Driver(gpus),
             Gpus(gpus),
-            Compiler(gpus),
+            Compiler(),
         ];
     }
 
@@ -138,8 +139,8 @@ internal static class SystemReport
         }
     }
 
-    private static SystemCheck Compiler(GpuInventory gpus) => gpus.CompilerVersion is { } version
+    private static SystemCheck Compiler() => CudaCompiler.Version is { } version
         ? new("NVRTC", true, version.ToString())
-        : new("NVRTC", false, $"{string.Join(", ", GpuInventory.CompilerNames)} were not found",
+        : new("NVRTC", false, CudaCompiler.NotFound,
             Remedy: "our own GPU kernels cannot be compiled; on a GPU, install CUDA's NVRTC or put its folder into the library path");
 }

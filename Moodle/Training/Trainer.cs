@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
+using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Evaluation;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Training;
@@ -57,7 +59,7 @@ public static class Trainer
         RunFolder run, MoodleConfig config, KnowledgeGraph graph, Device device, LoggingMonitor monitor, CancellationToken cancellation)
     {
         Devices.SetThreads(config.Threads);
-        Describe(graph, device, monitor);
+        Describe(graph, config, device, monitor);
         var state = new TrainingState();
         if (run.Checkpoints.Has(CheckpointFolder.Last))
         {
@@ -124,7 +126,7 @@ public static class Trainer
         return report;
     }
 
-    private static void Describe(KnowledgeGraph graph, Device device, LoggingMonitor monitor)
+    private static void Describe(KnowledgeGraph graph, MoodleConfig config, Device device, LoggingMonitor monitor)
     {
         monitor.Message($"data: {graph.Path} ({graph.Layout} layout): {graph.Entities.Count:N0} entities, {graph.Relations.Count:N0} relations, "
             + $"{graph.Train.Length:N0} training, {graph.Validation.Length:N0} validation and {graph.Test.Length:N0} test triples");
@@ -139,6 +141,11 @@ public static class Trainer
         }
 
         monitor.Message($"device: {device}, {get_num_threads()} CPU threads");
+        if (device.type == DeviceType.CUDA && config.Modalities.Contains(Modality.Text) && config.Text.Encoder.Attention.Kind == TextAttention.Auto
+            && AnchorAttention.WhyNoKernels(device) is { } reason)
+        {
+            monitor.Message($"attention: no CUDA kernels: {reason}; libtorch's operations take their place");
+        }
     }
 
     /// <summary>Writes messages to the run's log as well.</summary>

@@ -28,7 +28,7 @@ internal static class AttentionKernels
             var found = CudaDriver.Device(Math.Max(0, device.index)).Capability;
             return found < s_oldest ? $"the GPU is of compute capability {found}, the kernels need {s_oldest}"
                 : CudaCompiler.IsFound ? null
-                : $"CUDA's run-time compiler NVRTC was not found ({string.Join(", ", Runtime.GpuInventory.CompilerNames)})";
+                : CudaCompiler.NotFound;
         }
         catch (CudaException exception)
         {

@@ -8,6 +8,11 @@ internal static unsafe class CudaCompiler
 {
     private static readonly Lazy<nint> s_library = new(Find);
 
+    private static readonly string[] s_names = OperatingSystem.IsWindows() ? ["nvrtc64_130_0.dll", "nvrtc64_120_0.dll"] : ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
+
+    /// <summary>That it was not found, under which names, as the end of a sentence.</summary>
+    public static string NotFound => $"CUDA's run-time compiler NVRTC was not found ({string.Join(", ", s_names)})";
+
     /// <summary>Whether it was found.</summary>
     public static bool IsFound => s_library.Value != 0;
 
@@ -31,7 +36,7 @@ internal static unsafe class CudaCompiler
     {
         if (!IsFound)
         {
-            throw new CudaException($"CUDA's run-time compiler NVRTC was not found ({string.Join(", ", GpuInventory.CompilerNames)}); put its folder into the library path");
+            throw new CudaException($"{NotFound}; put its folder into the library path");
         }
 
         nint program = 0;
@@ -123,7 +128,7 @@ internal static unsafe class CudaCompiler
             }
         }
 
-        foreach (var name in GpuInventory.CompilerNames)
+        foreach (var name in s_names)
         {
             yield return name;
         }
@@ -133,7 +138,7 @@ internal static unsafe class CudaCompiler
 
     private static IEnumerable<string> Folders()
     {
-        if (LibTorch.Load().Folder is { } libtorch)
+        if (LibTorchFolder() is { } libtorch)
         {
             yield return libtorch;
             var packages = Path.Combine(libtorch, "..", "..", "nvidia");
@@ -154,6 +159,19 @@ internal static unsafe class CudaCompiler
             {
                 yield return Path.Combine(toolkit, OperatingSystem.IsWindows() ? "bin" : "lib64");
             }
+        }
+    }
+
+    private static string? LibTorchFolder()
+    {
+        try
+        {
+            return LibTorch.Load().Folder;
+        }
+        // Somebody else says so; the compiler may be found without it.
+        catch (LibTorchException)
+        {
+            return null;
         }
     }
 }

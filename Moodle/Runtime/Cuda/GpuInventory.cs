@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace Moodle.Runtime;
+namespace Moodle.Runtime.Cuda;
 
 /// <summary>A GPU as NVIDIA's driver describes it.</summary>
 /// <param name="Name">Its name.</param>
@@ -9,19 +9,13 @@ namespace Moodle.Runtime;
 /// <param name="Bytes">Its memory.</param>
 internal sealed record Gpu(string Name, Version Capability, long Bytes);
 
-/// <summary>NVIDIA's driver, GPUs and run-time compiler, asked directly: TorchSharp tells a GPU's number only.</summary>
+/// <summary>NVIDIA's driver and GPUs, asked directly: TorchSharp tells a GPU's number only.</summary>
 /// <param name="DriverVersion">The newest CUDA version that the driver can run; null where there is no driver.</param>
 /// <param name="Gpus">The GPUs, in the driver's order.</param>
-/// <param name="CompilerVersion">The version of NVRTC; null where it was not found.</param>
-internal sealed unsafe record GpuInventory(Version? DriverVersion, IReadOnlyList<Gpu> Gpus, Version? CompilerVersion)
+internal sealed unsafe record GpuInventory(Version? DriverVersion, IReadOnlyList<Gpu> Gpus)
 {
     private const int MajorAttribute = 75;
     private const int MinorAttribute = 76;
-
-    /// <summary>The names under which NVRTC is looked for.</summary>
-    public static IReadOnlyList<string> CompilerNames { get; } = OperatingSystem.IsWindows()
-        ? ["nvrtc64_130_0.dll", "nvrtc64_120_0.dll"]
-        : ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
 
     /// <summary>The driver's library.</summary>
     public static string DriverName => OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
@@ -30,7 +24,7 @@ internal sealed unsafe record GpuInventory(Version? DriverVersion, IReadOnlyList
     public static GpuInventory Find()
     {
         var (version, gpus) = AskDriver();
-        return new GpuInventory(version, gpus, FindCompiler());
+        return new GpuInventory(version, gpus);
     }
 
     private static (Version?, IReadOnlyList<Gpu>) AskDriver()
@@ -70,20 +64,5 @@ internal sealed unsafe record GpuInventory(Version? DriverVersion, IReadOnlyList
         return (version, gpus);
 
         nint Export(string function) => NativeLibrary.GetExport(driver, function);
-    }
-
-    private static Version? FindCompiler()
-    {
-        foreach (var name in CompilerNames)
-        {
-            int major, minor;
-            if (NativeLibrary.TryLoad(name, out var library)
-                && NativeLibrary.TryGetExport(library, "nvrtcVersion", out var getVersion)
-                && ((delegate* unmanaged<int*, int*, int>)getVersion)(&major, &minor) == 0)
-            {
-                return new Version(major, minor);
-            }
-        }
-        return null;
     }
 }
