@@ -29,4 +29,9 @@ public sealed record FeatureFileConfig : IChecked
             }
         }
     }
+
+    // Both give the branch its vectors: to pass over one of them in silence would train on something else than was asked for.
+    internal IEnumerable<(string Key, string Problem)> CheckBeside(PretrainedConfig pretrained) => File is null || pretrained.Path is null
+        ? []
+        : [("features.file", "takes the place of the encoder, and 'encoder.pretrained.path' names another; set one of the two to null")];
 }

@@ -11,7 +11,7 @@ public enum ImageEncoderKind
 }
 
 /// <summary>The image branch: pictures, their encoder, and the branch's scorer.</summary>
-public sealed record ImageConfig : BranchConfig
+public sealed record ImageConfig : BranchConfig, IChecked
 {
     /// <summary>Features that were made elsewhere, in place of the encoder.</summary>
     public FeatureFileConfig Features { get; init; } = new();
@@ -25,6 +25,9 @@ public sealed record ImageConfig : BranchConfig
     /// <summary>The most pictures of an entity that are used, the first ones in name order.</summary>
     [AtLeast(1)]
     public int MaxPictures { get; init; } = 4;
+
+    /// <inheritdoc/>
+    public IEnumerable<(string Key, string Problem)> Check() => Features.CheckBeside(Encoder.Pretrained);
 }
 
 /// <summary>An image network trained from scratch.</summary>

@@ -1,7 +1,7 @@
 namespace Moodle.Configuration;
 
 /// <summary>The text branch: documents, their encoder, and the branch's scorer.</summary>
-public sealed record TextConfig : BranchConfig
+public sealed record TextConfig : BranchConfig, IChecked
 {
     /// <summary>Features that were made elsewhere, in place of the encoder.</summary>
     public FeatureFileConfig Features { get; init; } = new();
@@ -14,6 +14,9 @@ public sealed record TextConfig : BranchConfig
 
     /// <summary>How the encoder is trained in the encode stage.</summary>
     public TextTrainingConfig Pretrain { get; init; } = new();
+
+    /// <inheritdoc/>
+    public IEnumerable<(string Key, string Problem)> Check() => Features.CheckBeside(Encoder.Pretrained);
 }
 
 /// <summary>An entity's document: always its name, then what is asked for.</summary>

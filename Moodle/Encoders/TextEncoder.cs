@@ -56,7 +56,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     {
         using var scope = NewDisposeScope();
         // In training the batch's entities are asked for each other.
-        var asked = training ? new HashSet<int>(entities.ToArray()) : null;
+        var asked = training && _documents.HaveFacts ? new HashSet<int>(entities.ToArray()) : null;
         var documents = new int[entities.Length][];
         for (var i = 0; i < documents.Length; i++)
         {

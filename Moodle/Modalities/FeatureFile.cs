@@ -15,9 +15,9 @@ public static class FeatureFile
     /// <param name="options">The file, and how to read it; relative paths start from the graph's folder.</param>
     /// <param name="graph">The graph whose entities they describe.</param>
     /// <param name="key">The section of the configuration, for errors: <c>image.features</c>.</param>
-    /// <returns>float32 [rows, size], owned by the caller; the entity of each row; and what was read and left out, in words.</returns>
+    /// <returns>What is left of them, owned by the caller.</returns>
     /// <exception cref="InputException">A file cannot be read, does not fit the graph, or another one; or nothing is left.</exception>
-    public static (Tensor Values, int[] Entities, string Summary) Read(FeatureFileConfig options, KnowledgeGraph graph, string key)
+    public static OutsideFeatures Read(FeatureFileConfig options, KnowledgeGraph graph, string key)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(graph);
@@ -74,7 +74,7 @@ public static class FeatureFile
         var summary = string.Create(CultureInfo.InvariantCulture, $"{values.shape[1]:N0} values from {options.File} for {taken.Count:N0} of {graph.Entities.Count:N0} entities; "
             + $"left out: {strangers:N0} rows of others, {masked:N0} masked, {lacking:N0} of zeros or NaN");
         var chosen = values.index_select(0, tensor(taken)).MoveToOuterDisposeScope();
-        return (chosen, [.. taken.Select(row => owners[row])], summary);
+        return new(chosen, [.. taken.Select(row => owners[row])], summary);
     }
 
     // The entity of each row, -1 where the graph does not have it.

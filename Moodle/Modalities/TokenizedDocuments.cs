@@ -17,10 +17,14 @@ public sealed class TokenizedDocuments
         VocabularySize = tokenizer.Count;
         _documents = new Document[documents.Length];
         Parallel.For(0, documents.Length, entity => _documents[entity] = Tokenize(documents[entity], tokenizer, maxTokens));
+        HaveFacts = Array.Exists(_documents, document => document.Facts.Length > 0);
     }
 
     /// <summary>The number of different token ids.</summary>
     public int VocabularySize { get; }
+
+    /// <summary>Whether any document tells facts; otherwise <see cref="Without"/> takes nothing away.</summary>
+    public bool HaveFacts { get; }
 
     /// <summary>The number of documents.</summary>
     public int Count => _documents.Length;

@@ -11,9 +11,10 @@ using static TorchSharp.torch;
 
 namespace Moodle.Training;
 
-/// <summary>Stage 1 for all modalities: features from the run's folder, from the user's cache, or from an encoder that is trained now.</summary>
+/// <summary>Stage 1 for all modalities: features from the run's folder, from outside, from the user's cache, or from an encoder that is trained now.</summary>
 internal sealed class FeatureBuilder(
-    RunFolder run, MoodleConfig config, KnowledgeGraph graph, ImmutableArray<Triple> triples, Device device, ITrainingMonitor monitor, CancellationToken cancellation)
+    RunFolder run, MoodleConfig config, KnowledgeGraph graph, ImmutableArray<Triple> triples, IReadOnlyDictionary<Modality, OutsideFeatures> outside,
+    Device device, ITrainingMonitor monitor, CancellationToken cancellation)
 {
     // Raised when the code changes what features come out of the same inputs.
     private const string Version = "3";
@@ -49,18 +50,15 @@ internal sealed class FeatureBuilder(
         config.Modalities.Where(modality => modality != Modality.Structure).ToDictionary(modality => modality, modality =>
             FeatureStore.Read(PathOf(runPath, modality), null, entityCount) ?? throw Missing(runPath, modality));
 
-    /// <summary>Makes sure that features from outside can be read.</summary>
-    /// <exception cref="InputException">They cannot.</exception>
-    public static void CheckFiles(MoodleConfig config, KnowledgeGraph graph)
-    {
-        foreach (var (modality, options) in new[] { (Modality.Text, config.Text.Features), (Modality.Image, config.Image.Features) })
-        {
-            if (options.File is not null && config.Modalities.Contains(modality))
-            {
-                FeatureFile.Read(options, graph, $"{MultimodalModel.NameOf(modality)}.features").Values.Dispose();
-            }
-        }
-    }
+    /// <summary>Features from outside, as far as the configuration names any.</summary>
+    /// <exception cref="InputException">They cannot be read.</exception>
+    public static Dictionary<Modality, OutsideFeatures> ReadOutside(MoodleConfig config, KnowledgeGraph graph) =>
+        new[] { (Modality: Modality.Text, Options: config.Text.Features), (Modality: Modality.Image, Options: config.Image.Features) }
+            .Where(each => each.Options.File is not null && config.Modalities.Contains(each.Modality))
+            .ToDictionary(each => each.Modality, each => ReadOutside(each.Modality, each.Options, graph));
+
+    private static OutsideFeatures ReadOutside(Modality modality, FeatureFileConfig options, KnowledgeGraph graph) =>
+        FeatureFile.Read(options, graph, $"{MultimodalModel.NameOf(modality)}.features");
 
     private static string PathOf(string runPath, Modality modality) =>
         Path.Combine(RunFolder.FeaturesOf(runPath), MultimodalModel.NameOf(modality) + ".safetensors");
@@ -126,7 +124,7 @@ internal sealed class FeatureBuilder(
         }
 
         Unchanged(state, path, "features");
-        var (values, entities, summary) = FeatureFile.Read(options, graph, $"{name}.features");
+        var (values, entities, summary) = outside.TryGetValue(modality, out var read) ? read : ReadOutside(modality, options, graph);
         monitor.Message($"{name}: {summary}");
         Directory.CreateDirectory(RunFolder.FeaturesOf(run.Path));
         var features = new EntityFeatures(values, entities, graph.Entities.Count);

@@ -3,6 +3,7 @@ using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Evaluation;
 using Moodle.Graphs;
+using Moodle.Modalities;
 using Moodle.Models;
 using Moodle.Runtime;
 using TorchSharp;
@@ -32,11 +33,11 @@ public static class Trainer
             throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there");
         }
 
-        FeatureBuilder.CheckFiles(config, graph);
+        var outside = FeatureBuilder.ReadOutside(config, graph);
         using var run = RunFolder.Create(runPath, force);
         RunVocabularies.Write(runPath, graph);
         AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
-        return Run(run, config, graph, device, new LoggingMonitor(monitor, run), cancellation);
+        return Run(run, config, graph, outside, device, new LoggingMonitor(monitor, run), cancellation);
     }
 
     /// <summary>Goes on with a run from its last checkpoint, or from the beginning where it has none.</summary>
@@ -52,11 +53,13 @@ public static class Trainer
         var graph = RunData.Read(config.Data);
         RunVocabularies.Check(runPath, graph);
         using var run = RunFolder.Open(runPath);
-        return Run(run, config, graph, device, new LoggingMonitor(monitor, run), cancellation);
+        // Features from outside stand in the run's folder already, unless it was stopped before.
+        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, new LoggingMonitor(monitor, run), cancellation);
     }
 
     private static EvaluationReport Run(
-        RunFolder run, MoodleConfig config, KnowledgeGraph graph, Device device, LoggingMonitor monitor, CancellationToken cancellation)
+        RunFolder run, MoodleConfig config, KnowledgeGraph graph, IReadOnlyDictionary<Modality, OutsideFeatures> outside, Device device, LoggingMonitor monitor,
+        CancellationToken cancellation)
     {
         Devices.SetThreads(config.Threads);
         Describe(graph, config, device, monitor);
@@ -76,7 +79,7 @@ public static class Trainer
         var runner = new StageRunner(run, config, monitor, cancellation);
         // Encoders must not know what the fusion learns trust from, either.
         var (forBranches, forFusion) = HoldOut.Divide(graph, config);
-        var features = new FeatureBuilder(run, config, graph, forBranches, device, monitor, cancellation).Build(runner, ref state);
+        var features = new FeatureBuilder(run, config, graph, forBranches, outside, device, monitor, cancellation).Build(runner, ref state);
 
         RandomState.Seed(config.Seed);
         using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features, device);

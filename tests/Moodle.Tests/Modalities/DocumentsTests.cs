@@ -68,6 +68,8 @@ public sealed class DocumentsTests
         CollectionAssert.AreEqual(Tokens("France"), documents.Without(0, new HashSet<int> { 0, 2, 3 }));
         CollectionAssert.AreEqual(Tokens("France", "Paris capital of", "borders Italy", "Italy borders", "of Atlantis"), documents.Without(0, new HashSet<int> { 7 }));
         CollectionAssert.AreEqual(documents[0].ToArray(), documents.Without(0, new HashSet<int>()));
+        Assert.IsTrue(documents.HaveFacts);
+        Assert.IsFalse(new TokenizedDocuments([document with { Facts = [] }], tokenizer, 1000).HaveFacts);
     }
 
     [TestMethod]

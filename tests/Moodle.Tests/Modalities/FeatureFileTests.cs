@@ -139,7 +139,7 @@ public sealed class FeatureFileTests
         }
     }
 
-    private static (Tensor Values, int[] Entities, string Summary) Read(GraphFolder folder, FeatureFileConfig options) => FeatureFile.Read(options, folder.Read(), "image.features");
+    private static OutsideFeatures Read(GraphFolder folder, FeatureFileConfig options) => FeatureFile.Read(options, folder.Read(), "image.features");
 
     private static void Refused(GraphFolder folder, FeatureFileConfig options, params string[] words)
     {

@@ -38,6 +38,17 @@ public sealed class OutsideDataTests
     }
 
     [TestMethod]
+    [DataRow("text")]
+    [DataRow("image")]
+    public void FeaturesBesideAnEncoderFromElsewhere_AreRefused(string branch)
+    {
+        using var graph = new TinyGraph();
+        string[] sets = ["--set", $"{branch}.features.file=f.npy", "--set", $"{branch}.encoder.pretrained.path=models/x"];
+        CommandLine.Refused(["train", graph.ConfigFile, "--run", graph["run"], .. sets], $"'{branch}.features.file' takes the place of the encoder", "'encoder.pretrained.path'", "set one of the two to null");
+        CommandLine.Refused(["encode", graph.ConfigFile, .. sets], $"'{branch}.features.file'");
+    }
+
+    [TestMethod]
     public void Clean_TrainsOnAuditedSplits_AndTheResultsSaySo()
     {
         using var graph = new TinyGraph();
