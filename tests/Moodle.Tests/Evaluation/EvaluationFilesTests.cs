@@ -35,7 +35,7 @@ public sealed class EvaluationFilesTests
             AssertSides(branch.GetProperty("ties").GetProperty("optimistic"), only: true);
             AssertSides(branch.GetProperty("ties").GetProperty("pessimistic"), only: true);
             AssertSides(branch.GetProperty("macro"), only: true);
-            AssertKeys(branch.GetProperty("intervals").GetProperty("head"), "mrr", "hits_at_1", "hits_at_3", "hits_at_5", "hits_at_10");
+            AssertKeys(branch.GetProperty("intervals").GetProperty("head"), "mrr", "mr", "hits_at_1", "hits_at_3", "hits_at_5", "hits_at_10", "amri");
             Assert.AreEqual(2, branch.GetProperty("intervals").GetProperty("both").GetProperty("mrr").GetArrayLength());
             foreach (var relation in branch.GetProperty("relations").EnumerateObject())
             {
