@@ -46,10 +46,6 @@ internal static class AttentionKernels
     /// <exception cref="CudaException">They cannot be compiled or loaded.</exception>
     public static CudaModule For(Device device, int size, ScalarType type, bool causal) => s_modules.GetOrAdd((device.index, size, type, causal), static key => new(() => Load(key.Device, key.Size, key.Type, key.Causal))).Value;
 
-    /// <summary>Compiles the kernels of one kind without a device, which tests of the sources need.</summary>
-    internal static byte[] Compile(string architecture, int size, ScalarType type, bool causal) =>
-        CudaCompiler.Compile(s_source.Value, "anchor_attention.cu", [$"--gpu-architecture={architecture}", "--std=c++17", "-default-device", .. Options(size, type, causal)]);
-
     private static CudaModule Load(int index, int size, ScalarType type, bool causal)
     {
         var device = CudaDriver.Device(index);

@@ -17,7 +17,6 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
-    private const int StripBlocks = 64;
     private const int ListedForRow = 2; // the pool's keys for every row and head
     private const int Window = 2048;
     private readonly KernelLayout _layout;
@@ -223,7 +222,7 @@ internal sealed unsafe class CudaAttention
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and a number for each warp.
     private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + (ForwardThreads / 8);
 
-    private int SelectShared => (16 * ((StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (StripBlocks * ((33 * sizeof(int)) + 28));
+    private int SelectShared => (16 * ((KernelLayout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (KernelLayout.StripBlocks * ((33 * sizeof(int)) + 28));
 
     private int QueryShared => (16 * ((2 * KernelLayout.TileRows * Pieces) + (4 * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + 32;
 

@@ -64,7 +64,9 @@ internal sealed class KernelLayout
     /// <summary>Rows of a tile of the forward kernels and of <c>query_backward</c>.</summary>
     public const int TileRows = 128;
 
-    private const int StripBlocks = 64;
+    /// <summary>Mean queries of a tile of <c>select_stripes_64</c>.</summary>
+    public const int StripBlocks = 64;
+
     private const int WordsAlike = 4; // masks begin at 16 bytes
 
     /// <summary>Lays sequences out.</summary>
