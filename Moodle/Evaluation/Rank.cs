@@ -29,4 +29,23 @@ public readonly record struct Rank(int Optimistic, int Pessimistic, int Candidat
         TieRule.Pessimistic => Pessimistic,
         _ => Realistic,
     };
+
+    /// <summary>The rank that counts over the unfiltered candidates make.</summary>
+    /// <param name="worse">Candidates below the gold score's tie band.</param>
+    /// <param name="notBetter">Candidates not above it, the gold entity itself among them where it is not filtered.</param>
+    /// <param name="goldIsNaN">Whether the gold score is no number: it is ranked last then.</param>
+    /// <param name="unfiltered">Entities that are not filtered.</param>
+    /// <param name="goldIsFiltered">Whether the gold entity is among the filtered ones.</param>
+    internal static Rank Of(int worse, int notBetter, bool goldIsNaN, int unfiltered, bool goldIsFiltered)
+    {
+        var candidates = unfiltered + (goldIsFiltered ? 1 : 0);
+        if (goldIsNaN)
+        {
+            return new Rank(candidates, candidates, candidates);
+        }
+
+        var competitors = candidates - 1;
+        // The gold entity lies in its own band; where it is not among the filtered ones it is still to be taken out.
+        return new Rank(1 + competitors - (notBetter - (goldIsFiltered ? 0 : 1)), 1 + competitors - worse, candidates);
+    }
 }

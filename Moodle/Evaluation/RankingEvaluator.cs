@@ -4,6 +4,7 @@ using System.Diagnostics;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Evaluation;
@@ -17,10 +18,12 @@ namespace Moodle.Evaluation;
 /// </summary>
 public sealed class RankingEvaluator
 {
-    // Logits of one batch, all branches; a fusion needs some five times as much while it works. Larger batches are no faster.
+    // Logits of one batch, all branches; a fusion needs some five times as much while it works. Larger batches are no faster on the CPU.
     private const long MostLogitBytes = 1L << 25;
+    private const long MostLogitBytesOfGpu = 1L << 29;
 
     private readonly ILinkScorer _scorer;
+    private readonly bool _onDevice;
     private readonly KnownAnswers _known;
     private readonly int _batchSize;
 
@@ -30,14 +33,19 @@ public sealed class RankingEvaluator
     /// The answers that are left out of the candidates (but for the gold one): train and validation for the validation split, all
     /// three splits for the test split.
     /// </param>
-    /// <param name="batchSize">Distinct queries that are scored together; fewer where their logits would take more than 32 MiB.</param>
+    /// <param name="batchSize">Distinct queries that are scored together; fewer where their logits would take more than 32 MiB, on a GPU 512 MiB.</param>
     public RankingEvaluator(ILinkScorer scorer, KnownAnswers known, int batchSize = 512)
+        : this(scorer, known, batchSize, scorer.Device.type == DeviceType.CUDA)
+    {
+    }
+
+    /// <summary>As the public one; whether ranks are counted where the logits are is told, which tests need.</summary>
+    internal RankingEvaluator(ILinkScorer scorer, KnownAnswers known, int batchSize, bool onDevice)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        _scorer = scorer;
-        _known = known;
+        (_scorer, _known, _onDevice) = (scorer, known, onDevice);
         var perQuery = sizeof(float) * (long)scorer.EntityCount * Math.Max(1, scorer.Branches.Count);
-        _batchSize = (int)Math.Clamp(MostLogitBytes / Math.Max(1, perQuery), 1, batchSize);
+        _batchSize = (int)Math.Clamp((onDevice ? MostLogitBytesOfGpu : MostLogitBytes) / Math.Max(1, perQuery), 1, batchSize);
     }
 
     /// <summary>A seeded sample without replacement, in the order of the list; the list itself where it is not longer.</summary>
@@ -69,6 +77,8 @@ public sealed class RankingEvaluator
         var scoring = new Stopwatch();
         var queries = new RankingQueries(triples, _scorer.EntityCount, _scorer.RelationCount);
         var ranks = _scorer.Branches.Select(_ => new Rank[2 * triples.Length]).ToArray();
+        using var counted = _onDevice ? new DeviceRanks(triples, queries, _known, ranks.Length) : null;
+        using var exact = MatrixPrecision.Full();
         for (var start = 0; start < queries.Count; start += _batchSize)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -77,9 +87,19 @@ public sealed class RankingEvaluator
             scoring.Start();
             var logits = Score(queries, start, rows);
             scoring.Stop();
-            RankRows(triples, queries, start, rows, logits, ranks);
+            if (counted is not null)
+            {
+                counted.Add(start, logits);
+            }
+            else
+            {
+                RankRows(triples, queries, start, rows, logits, ranks);
+            }
+
             progress?.Invoke(start + rows, queries.Count);
         }
+
+        counted?.Fill(ranks);
 
         return new SplitRanks(triples, [.. _scorer.Branches], ranks)
         {
@@ -89,17 +109,24 @@ public sealed class RankingEvaluator
         };
     }
 
-    /// <summary>One contiguous float32 CPU tensor [rows, |E|] for each branch, owned by the current scope.</summary>
+    /// <summary>One contiguous float32 tensor [rows, |E|] for each branch, where ranks are counted, owned by the current scope.</summary>
     private Tensor[] Score(RankingQueries queries, int start, int rows)
     {
         using var noGrad = no_grad();
         var entities = tensor(queries.Entities.AsSpan(start, rows).ToArray(), ScalarType.Int64, _scorer.Device);
         var relations = tensor(queries.Relations.AsSpan(start, rows).ToArray(), ScalarType.Int64, _scorer.Device);
         var logits = _scorer.Score(entities, relations);
-        return [.. logits.Select((branch, b) => branch.shape is [var q, var e] && q == rows && e == _scorer.EntityCount
-            ? branch.detach().to(ScalarType.Float32, CPU).contiguous()
+        Tensor[] scores = [.. logits.Select((branch, b) => branch.shape is [var q, var e] && q == rows && e == _scorer.EntityCount
+            ? branch.detach().to(ScalarType.Float32, _onDevice ? _scorer.Device : CPU).contiguous()
             : throw new InvalidOperationException(
                 $"branch '{_scorer.Branches[b]}' gave logits [{string.Join(", ", branch.shape)}] for {rows} queries over {_scorer.EntityCount} entities"))];
+        if (_scorer.Device.type == DeviceType.CUDA)
+        {
+            // So that the time of scoring is told apart; at a few dozen batches it costs nothing.
+            cuda.synchronize();
+        }
+
+        return scores;
     }
 
     private unsafe void RankRows(ImmutableArray<Triple> triples, RankingQueries queries, int start, int rows, Tensor[] logits, Rank[][] ranks)
@@ -136,20 +163,9 @@ public sealed class RankingEvaluator
     /// <summary>The rank of one gold entity: counts over all scores, less the same counts over the filtered ones.</summary>
     private static Rank RankOf(ReadOnlySpan<float> scores, ReadOnlySpan<int> known, ReadOnlySpan<float> knownScores, int gold)
     {
-        var goldIsKnown = known.BinarySearch(gold) >= 0;
-        var candidates = scores.Length - known.Length + (goldIsKnown ? 1 : 0);
-        if (float.IsNaN(scores[gold]))
-        {
-            return new Rank(candidates, candidates, candidates);
-        }
-
         var band = TieBand.Around(scores[gold]);
         var (below, notAbove) = band.Count(scores);
         var (knownBelow, knownNotAbove) = band.Count(knownScores);
-        // The gold entity lies in its own band; where it is not among the known ones it is still to be taken out.
-        var competitors = candidates - 1;
-        var notBetter = notAbove - knownNotAbove - (goldIsKnown ? 0 : 1);
-        var worse = below - knownBelow;
-        return new Rank(1 + competitors - notBetter, 1 + competitors - worse, candidates);
+        return Evaluation.Rank.Of(below - knownBelow, notAbove - knownNotAbove, float.IsNaN(scores[gold]), scores.Length - known.Length, known.BinarySearch(gold) >= 0);
     }
 }

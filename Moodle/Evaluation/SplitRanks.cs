@@ -28,7 +28,7 @@ public sealed class SplitRanks
     /// <summary>Time that the whole took.</summary>
     public TimeSpan Elapsed { get; init; }
 
-    /// <summary>The part of <see cref="Elapsed"/> that the scorer took, copies to the CPU included.</summary>
+    /// <summary>The part of <see cref="Elapsed"/> that the scorer took, waiting for a GPU included.</summary>
     public TimeSpan ScoringElapsed { get; init; }
 
     /// <summary>A rank.</summary>

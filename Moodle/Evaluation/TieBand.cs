@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using static TorchSharp.torch;
 
 namespace Moodle.Evaluation;
 
@@ -32,6 +33,19 @@ internal readonly record struct TieBand(float Lower, float Upper)
         double low = gold - tolerance, high = gold + tolerance;
         float lower = (float)low, upper = (float)high;
         return new(lower < low ? MathF.BitIncrement(lower) : lower, upper > high ? MathF.BitDecrement(upper) : upper);
+    }
+
+    /// <summary>The same for a tensor of gold scores, float32 of any shape: the ends, of that shape.</summary>
+    internal static (Tensor Lower, Tensor Upper) Around(Tensor gold)
+    {
+        var exact = gold.to(ScalarType.Float64);
+        var tolerance = (exact.abs() * Relative) + Absolute;
+        var (low, high) = (exact - tolerance, exact + tolerance);
+        var (lower, upper) = (low.to(ScalarType.Float32), high.to(ScalarType.Float32));
+        lower = where(lower.to(ScalarType.Float64).lt(low), lower.nextafter(full_like(lower, float.PositiveInfinity)), lower);
+        upper = where(upper.to(ScalarType.Float64).gt(high), upper.nextafter(full_like(upper, float.NegativeInfinity)), upper);
+        var finite = gold.isfinite();
+        return (where(finite, lower, gold), where(finite, upper, gold));
     }
 
     /// <summary>

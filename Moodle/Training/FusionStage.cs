@@ -120,6 +120,8 @@ internal sealed class FusionStage : Stage
     public override void Dispose()
     {
         Array.ForEach(_frozen ?? [], tensor => tensor.Dispose());
+        _batches.Dispose();
+        _heldOut.Dispose();
         base.Dispose();
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Moodle.Graphs;
 using Moodle.Models;
 using Moodle.Runtime;
@@ -7,16 +8,19 @@ namespace Moodle.Training;
 
 /// <summary>
 /// Cuts the training queries into batches of about equally many triples. A query with many answers is dealt out in pieces, so that one
-/// popular query never fills a batch; within an epoch every answer of every query comes once.
+/// popular query never fills a batch; within an epoch every answer of every query comes once. An epoch goes to the device as a whole and
+/// batches are views of it: a copy for each would make the host wait for the device in every step.
 /// </summary>
-internal sealed class QueryBatches
+internal sealed class QueryBatches : IDisposable
 {
     private readonly TrainingQueries _queries;
     private readonly int _batchSize;
     private readonly int _answersPerRow;
     private readonly int[] _answers;
+    private readonly ImmutableArray<(int Query, int First, int Count)> _ordered;
     private readonly (int Query, int First, int Count)[] _pieces;
-    private readonly List<(int First, int Count)> _batches = [];
+    private readonly List<(int First, int Count, int FirstAnswer, int Answers, long Weight)> _batches = [];
+    private QueryBatch? _epoch;
 
     /// <summary>Prepares batches.</summary>
     /// <param name="queries">The training queries.</param>
@@ -35,6 +39,7 @@ internal sealed class QueryBatches
             }
         }
 
+        _ordered = [.. pieces];
         _pieces = [.. pieces];
     }
 
@@ -61,19 +66,21 @@ internal sealed class QueryBatches
             }
         }
 
-        // Sorted first, since a shuffle starts from what the one before left and a resumed run has no such past.
-        Array.Sort(_pieces);
+        // In order first, since a shuffle starts from what the one before left and a resumed run has no such past.
+        _ordered.CopyTo(_pieces);
         random.Shuffle<(int, int, int)>(_pieces);
         _batches.Clear();
-        for (int first = 0, next; first < _pieces.Length; first = next)
+        DropEpoch();
+        for (int first = 0, next, firstAnswer = 0, answers; first < _pieces.Length; first = next, firstAnswer += answers)
         {
-            long weight = 0;
+            (var weight, answers) = (0L, 0);
             for (next = first; next < _pieces.Length && weight < _batchSize; next++)
             {
                 weight += WeightOf(_pieces[next]);
+                answers += _pieces[next].Count;
             }
 
-            _batches.Add((first, next - first));
+            _batches.Add((first, next - first, firstAnswer, answers, weight));
         }
     }
 
@@ -82,32 +89,58 @@ internal sealed class QueryBatches
         Array.ConvertAll(_pieces[_batches[batch].First..(_batches[batch].First + _batches[batch].Count)],
             piece => (_queries.Entities[piece.Query], _queries.Relations[piece.Query]));
 
-    /// <summary>Tensors of a batch on a device.</summary>
+    /// <summary>A batch as views of the epoch's tensors on a device; they last until the next shuffle.</summary>
     public QueryBatch Get(int batch, Device device)
     {
-        var pieces = _pieces.AsSpan(_batches[batch].First, _batches[batch].Count);
-        var (heads, relations, weights) = (new long[pieces.Length], new long[pieces.Length], new float[pieces.Length]);
-        var (rows, answers, counts) = (new List<long>(_batchSize), new List<long>(_batchSize), new List<float>(_batchSize));
-        var total = 0L;
-        for (var row = 0; row < pieces.Length; row++)
-        {
-            var (query, first, count) = pieces[row];
-            (heads[row], relations[row]) = (_queries.Entities[query], _queries.Relations[query]);
-            foreach (var answer in _answers.AsSpan(first, count))
-            {
-                rows.Add(row);
-                answers.Add(_queries.AllAnswers[answer]);
-                counts.Add(_queries.AllMultiplicities[answer]);
-            }
+        _epoch ??= Epoch(device);
+        var (first, count, firstAnswer, answers, weight) = _batches[batch];
+        Tensor OfRows(Tensor all) => all.narrow(0, first, count);
+        Tensor OfAnswers(Tensor all) => all.narrow(0, firstAnswer, answers);
+        return new QueryBatch(
+            OfRows(_epoch.Heads), OfRows(_epoch.Relations), OfRows(_epoch.Weights),
+            OfAnswers(_epoch.AnswerRows), OfAnswers(_epoch.Answers), OfAnswers(_epoch.AnswerWeights), weight);
+    }
 
-            var weight = WeightOf(pieces[row]);
-            weights[row] = weight;
-            total += weight;
+    /// <inheritdoc/>
+    public void Dispose() => DropEpoch();
+
+    // All batches one after the other; rows count from the beginning of their batch.
+    private QueryBatch Epoch(Device device)
+    {
+        var (heads, relations, weights) = (new long[_pieces.Length], new long[_pieces.Length], new float[_pieces.Length]);
+        var (rows, answers, counts) = (new long[_answers.Length], new long[_answers.Length], new float[_answers.Length]);
+        var at = 0;
+        foreach (var batch in _batches)
+        {
+            for (var row = 0; row < batch.Count; row++)
+            {
+                var piece = _pieces[batch.First + row];
+                var place = batch.First + row;
+                (heads[place], relations[place], weights[place]) = (_queries.Entities[piece.Query], _queries.Relations[piece.Query], WeightOf(piece));
+                foreach (var answer in _answers.AsSpan(piece.First, piece.Count))
+                {
+                    (rows[at], answers[at], counts[at]) = (row, _queries.AllAnswers[answer], _queries.AllMultiplicities[answer]);
+                    at++;
+                }
+            }
         }
 
-        return new QueryBatch(
-            tensor(heads, device: device), tensor(relations, device: device), tensor(weights, device: device),
-            tensor(rows.ToArray(), device: device), tensor(answers.ToArray(), device: device), tensor(counts.ToArray(), device: device), total);
+        Tensor Numbers(long[] values) => tensor(values, device: device).DetachFromDisposeScope();
+        Tensor Weights(float[] values) => tensor(values, device: device).DetachFromDisposeScope();
+        return new QueryBatch(Numbers(heads), Numbers(relations), Weights(weights), Numbers(rows), Numbers(answers), Weights(counts), _queries.TotalWeight);
+    }
+
+    private void DropEpoch()
+    {
+        if (_epoch is { } epoch)
+        {
+            foreach (var tensor in new[] { epoch.Heads, epoch.Relations, epoch.Weights, epoch.AnswerRows, epoch.Answers, epoch.AnswerWeights })
+            {
+                tensor.Dispose();
+            }
+        }
+
+        _epoch = null;
     }
 
     private int WeightOf((int Query, int First, int Count) piece)

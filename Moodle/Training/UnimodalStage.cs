@@ -149,4 +149,11 @@ internal sealed class UnimodalStage : Stage
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, Metrics Metrics)> Validate(Action<int, int> progress, CancellationToken cancellation) =>
         _validator.Run(_model, untrainedFusion: _fused is null, progress, cancellation);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _batches.Dispose();
+        base.Dispose();
+    }
 }

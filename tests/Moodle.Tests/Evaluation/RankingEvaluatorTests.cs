@@ -13,33 +13,40 @@ public sealed class RankingEvaluatorTests
     private static readonly QuerySide[] Sides = [QuerySide.Tail, QuerySide.Head];
 
     [NoTensorLeak]
-    [DataRow(1, "normal")]
-    [DataRow(2, "quantised")]
-    [DataRow(3, "near ties")]
-    [DataRow(4, "large")]
-    [DataRow(5, "NaN and infinity")]
-    public void Ranks_EqualBruteForce(int seed, string kind)
+    [DataRow(1, "normal", false)]
+    [DataRow(2, "quantised", false)]
+    [DataRow(3, "near ties", false)]
+    [DataRow(4, "large", false)]
+    [DataRow(5, "NaN and infinity", false)]
+    [DataRow(1, "normal", true)]
+    [DataRow(2, "quantised", true)]
+    [DataRow(3, "near ties", true)]
+    [DataRow(4, "large", true)]
+    [DataRow(5, "NaN and infinity", true)]
+    public void Ranks_EqualBruteForce(int seed, string kind, bool countedByTensors)
     {
         var graph = EvaluationData.Random(seed);
         var scorer = RandomScorer(graph, seed, kind);
         foreach (var split in Enum.GetValues<Split>())
         {
             var filter = BruteForce.Filter(graph, split);
-            var ranks = new RankingEvaluator(scorer, SplitEvaluation.KnownFor(graph, split), batchSize: 7).Rank(graph.TriplesOf(split));
+            var ranks = new RankingEvaluator(scorer, SplitEvaluation.KnownFor(graph, split), batchSize: 7, countedByTensors).Rank(graph.TriplesOf(split));
             ForAll(ranks, (branch, triple, side) =>
                 Assert.AreEqual(BruteForce.Rank(scorer, branch, ranks.Triples[triple], side, filter), ranks[branch, triple, side], $"{split} {branch} {triple} {side}"));
         }
     }
 
     [NoTensorLeak]
-    [DataRow(false)]
-    [DataRow(true)]
-    public void Ranks_EqualBruteForce_WhereTheFilterDoesNotHoldTheGoldEntity(bool empty)
+    [DataRow(false, false)]
+    [DataRow(true, false)]
+    [DataRow(false, true)]
+    [DataRow(true, true)]
+    public void Ranks_EqualBruteForce_WhereTheFilterDoesNotHoldTheGoldEntity(bool empty, bool countedByTensors)
     {
         var graph = EvaluationData.Random(6);
         var scorer = RandomScorer(graph, 6, "quantised");
         ImmutableArray<Triple> filter = empty ? [] : graph.Train;
-        var ranks = new RankingEvaluator(scorer, KnownAnswers.Build(scorer.EntityCount, scorer.RelationCount, filter)).Rank(graph.Test);
+        var ranks = new RankingEvaluator(scorer, KnownAnswers.Build(scorer.EntityCount, scorer.RelationCount, filter), 512, countedByTensors).Rank(graph.Test);
         ForAll(ranks, (branch, triple, side) =>
             Assert.AreEqual(BruteForce.Rank(scorer, branch, ranks.Triples[triple], side, [.. filter]), ranks[branch, triple, side]));
     }

@@ -24,7 +24,7 @@ public sealed class QueryBatchesTests
             .SelectMany(query => Enumerable.Range(s_queries.Offsets[query], s_queries.Offsets[query + 1] - s_queries.Offsets[query])
                 .Select(at => (s_queries.Entities[query], s_queries.Relations[query], s_queries.AllAnswers[at], (float)s_queries.AllMultiplicities[at])))
             .Order().ToArray();
-        var batches = new QueryBatches(s_queries, batchSize, 32);
+        using var batches = new QueryBatches(s_queries, batchSize, 32);
         for (var epoch = 0; epoch < 2; epoch++)
         {
             batches.Shuffle(SplitMix64.ForStream(1, (ulong)epoch));
@@ -39,7 +39,7 @@ public sealed class QueryBatchesTests
     [NoTensorLeak]
     public void ABatch_ReachesItsSizeAndOneCutQueryAtMostOverflowsIt()
     {
-        var batches = new QueryBatches(s_queries, 100, 32);
+        using var batches = new QueryBatches(s_queries, 100, 32);
         batches.Shuffle(new SplitMix64(5));
         for (var batch = 0; batch < batches.Count; batch++)
         {
@@ -57,7 +57,8 @@ public sealed class QueryBatchesTests
     [NoTensorLeak]
     public void TheSameGenerator_DealsTheSameEpochWhateverCameBefore()
     {
-        var (fresh, used) = (new QueryBatches(s_queries, 100, 32), new QueryBatches(s_queries, 100, 32));
+        using var fresh = new QueryBatches(s_queries, 100, 32);
+        using var used = new QueryBatches(s_queries, 100, 32);
         used.Shuffle(new SplitMix64(1));
         used.Shuffle(new SplitMix64(2));
         fresh.Shuffle(new SplitMix64(7));
