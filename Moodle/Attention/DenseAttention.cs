@@ -21,6 +21,11 @@ public sealed class DenseAttention(bool causal = false) : IPackedAttention
             throw new ArgumentException($"query has {query.shape[0]} tokens, the sequences {sequences.Tokens}", nameof(query));
         }
 
+        if (runs.Length > 1 && PackedFlash.Fits(query))
+        {
+            return PackedFlash.Attend(query, key, value, sequences, causal);
+        }
+
         var rows = Array.ConvertAll(runs, run => (long)run.Count * run.Length);
         // Split, not narrow: its gradient is one concatenation instead of a full-size buffer for each run.
         var (queries, keys, values) = (query.split(rows, 0), key.split(rows, 0), value.split(rows, 0));

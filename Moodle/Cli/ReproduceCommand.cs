@@ -41,7 +41,7 @@ internal static class ReproduceCommand
             var code = RunConsole.Work(into, (console, cancellation) =>
             {
                 console.Message($"run: {into}");
-                return Trainer.Start(settings, into, result.GetValue(force), console, cancellation);
+                return Trainer.Start(settings, into, new() { Force = result.GetValue(force) }, console, cancellation);
             }, report => holds = Compare(recorded, report));
             return code != 0 || holds ? code : Different;
         });

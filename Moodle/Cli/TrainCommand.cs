@@ -17,7 +17,8 @@ internal static class TrainCommand
         var seed = new Option<int?>("--seed") { Description = "Seed of every random choice; short for --set seed=N.", HelpName = "N", CustomParser = result => CommonOptions.Whole(result) };
         var device = new Option<string?>("--device") { Description = "cpu, cuda or cuda:N; short for --set device=...", HelpName = "D" };
         var force = new Option<bool>("--force") { Description = "Replace a run that is in the folder already." };
-        var command = new Command("train", "Trains a model and reports its test results.") { config, set, run, seed, device, force };
+        var profile = new Option<bool>("--profile") { Description = "Measure where the time goes, and what it reaches of the device's ceilings; also written to the run's profile.json." };
+        var command = new Command("train", "Trains a model and reports its test results.") { config, set, run, seed, device, force, profile };
         command.SetAction(result =>
         {
             var path = result.GetRequiredValue(config);
@@ -38,7 +39,7 @@ internal static class TrainCommand
             return RunConsole.Work(folder, (console, cancellation) =>
             {
                 console.Message($"run: {folder}");
-                return Trainer.Start(settings, folder, result.GetValue(force), console, cancellation);
+                return Trainer.Start(settings, folder, new() { Force = result.GetValue(force), Profile = result.GetValue(profile) }, console, cancellation);
             });
         });
         return command;

@@ -34,6 +34,12 @@ public record BranchConfig
     [AtLeast(0)]
     public double N3 { get; init; } = 0.05;
 
+    /// <summary>
+    /// Weight of relation prediction (Chen et al. 2021): each training triple's relation is told from its two entities as well; ComplEx and DistMult only.
+    /// </summary>
+    [AtLeast(0)]
+    public double RelationWeight { get; init; }
+
     /// <summary>Dropout on the query vector.</summary>
     [Between(0, 0.95)]
     public double Dropout { get; init; }

@@ -20,12 +20,25 @@ public enum TaskWeighting
     Uncertainty,
 }
 
+/// <summary>What a GPU rounds the factors of matrix products to in training; weights, sums and losses are float32 always, and so is ranking.</summary>
+public enum ProductPrecision
+{
+    /// <summary>TF32: 10 bits after the point, several times as fast.</summary>
+    Tf32,
+
+    /// <summary>float32: nothing is rounded.</summary>
+    Full,
+}
+
 /// <summary>Optimisation, validation and checkpoints.</summary>
 public sealed record TrainingConfig
 {
     /// <summary>Training triples in a batch, both directions counted: batches are cut where their distinct queries' answers reach it.</summary>
     [AtLeast(1)]
     public int BatchSize { get; init; } = 1000;
+
+    /// <summary>Precision of a GPU's matrix products; the CPU's are float32.</summary>
+    public ProductPrecision Products { get; init; }
 
     /// <summary>The most answers of a query that share a row of logits in a batch: more is faster, fewer mix a batch better.</summary>
     [AtLeast(1)]

@@ -9,6 +9,7 @@ public sealed class Branch : nn.Module
 {
     private readonly double _dropout;
     private readonly double _n3;
+    private readonly double _relationWeight;
     private readonly Scorer scorer;
     private readonly EntityTable entities;
     private readonly LoopBias loops;
@@ -17,7 +18,7 @@ public sealed class Branch : nn.Module
     public Branch(Modality modality, BranchConfig config, int entityCount, int relationCount, EntityFeatures? features) : base(nameof(Branch))
     {
         ArgumentNullException.ThrowIfNull(config);
-        (Modality, _dropout, _n3) = (modality, config.Dropout, config.N3);
+        (Modality, _dropout, _n3, _relationWeight) = (modality, config.Dropout, config.N3, config.RelationWeight);
         scorer = Scorer.Create(config, relationCount);
         entities = features is null
             ? new FreeEntityTable(scorer, entityCount, config.InitScale)
@@ -31,6 +32,9 @@ public sealed class Branch : nn.Module
 
     /// <summary>Length of entity and query vectors.</summary>
     public int Size => scorer.EntitySize;
+
+    /// <summary>Whether <see cref="PredictRelations"/> has something to add to the loss.</summary>
+    public bool PredictsRelations => _relationWeight > 0 && scorer.ScoresRelations;
 
     /// <summary>float32 [|E|], 1 for an entity that has the modality.</summary>
     public Tensor Available => entities.Available;
@@ -53,6 +57,28 @@ public sealed class Branch : nn.Module
 
         var logits = loops.Add(scorer.Score(queries, candidates), heads, relations);
         return new BranchOutput(heads, vectors, queries, logits, Available.index_select(0, heads));
+    }
+
+    /// <summary>
+    /// Relation prediction (Chen et al. 2021) of a batch, already weighed: the cross-entropy of each triple's relation among all relations and
+    /// reciprocals, given its two ends. Null where there is none.
+    /// </summary>
+    /// <param name="output">The batch's output.</param>
+    /// <param name="candidates">[|E|, size].</param>
+    /// <param name="batch">Queries with their answers.</param>
+    public Tensor? PredictRelations(BranchOutput output, Tensor candidates, QueryBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(candidates);
+        ArgumentNullException.ThrowIfNull(batch);
+        if (!PredictsRelations)
+        {
+            return null;
+        }
+
+        var logits = scorer.ScoreRelations(output.Vectors.index_select(0, batch.AnswerRows), candidates.index_select(0, batch.Answers)); // [answers, 2|R|]
+        var each = nn.functional.cross_entropy(logits, batch.Relations.index_select(0, batch.AnswerRows), reduction: nn.Reduction.None); // [answers]
+        return (each * batch.AnswerWeights).sum() * (_relationWeight / batch.TotalWeight);
     }
 
     /// <summary>N3 regularisation (Lacroix et al. 2018) of a batch, already weighed; null where there is none.</summary>

@@ -71,11 +71,24 @@ internal sealed class EncodeStage<TEncoder> : Stage
     public override Tensor Step(int epoch, int step)
     {
         _optimizer.ZeroGrad();
-        var loss = _model.Loss(_epoch[step]);
-        loss.backward();
+        Tensor loss;
+        using (Part("forward"))
+        {
+            loss = _model.Loss(_epoch[step]);
+        }
+
+        using (Part("backward"))
+        {
+            loss.backward();
+        }
+
         var done = (epoch + ((double)step / _epoch.Length)) / _config.Epochs;
         var rate = done < WarmUp ? (done + 1e-3) / (WarmUp + 1e-3) : 0.5 * (1 + Math.Cos(Math.PI * (done - WarmUp) / (1 - WarmUp)));
-        _optimizer.Step(_config.LearningRate * rate);
+        using (Part("optimizer"))
+        {
+            _optimizer.Step(_config.LearningRate * rate);
+        }
+
         return loss.detach().unsqueeze(0);
     }
 
@@ -85,6 +98,7 @@ internal sealed class EncodeStage<TEncoder> : Stage
     {
         const int LargestCost = 16384;
         const int MostEntities = 512;
+        using var part = Part("features");
         using var _ = no_grad();
         _model.eval();
         var encoder = _model.Encoder;

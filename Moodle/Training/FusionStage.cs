@@ -83,11 +83,19 @@ internal sealed class FusionStage : Stage
     /// <inheritdoc/>
     public override Tensor Step(int epoch, int step)
     {
-        var batch = _batches.Get(step, _device);
-        var (candidates, outputs) = Branches(batch);
-        var random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
-        var terms = _vectors.Step(batch, _batches.QueriesOf(step), candidates, outputs, random);
-        return stack([.. terms, LearnBalance(step % _heldOut.Count)]).detach();
+        Tensor[] terms;
+        using (Part("fused vectors"))
+        {
+            var batch = _batches.Get(step, _device);
+            var (candidates, outputs) = Branches(batch);
+            var random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
+            terms = _vectors.Step(batch, _batches.QueriesOf(step), candidates, outputs, random);
+        }
+
+        using (Part("balance"))
+        {
+            return stack([.. terms, LearnBalance(step % _heldOut.Count)]).detach();
+        }
     }
 
     // Whom to trust is learned from triples that none of the predictors has seen, filtered, as ranking is: what is known to be true

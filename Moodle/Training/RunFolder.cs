@@ -35,6 +35,9 @@ internal sealed class RunFolder : IDisposable
     /// <summary>The test results.</summary>
     public string ResultsPath => System.IO.Path.Combine(Path, "results.json");
 
+    /// <summary>Where the time went, if that was asked for.</summary>
+    public string ProfilePath => System.IO.Path.Combine(Path, "profile.json");
+
     /// <summary>Length of the metrics file in bytes.</summary>
     public long MetricsLength => Metrics.Length;
 

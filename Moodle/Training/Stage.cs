@@ -28,6 +28,12 @@ internal abstract class Stage : IDisposable
     /// <summary>How many of <see cref="Unit"/> an epoch has.</summary>
     public abstract long UnitsPerEpoch { get; }
 
+    /// <summary>Where the stage's time is measured.</summary>
+    public Profile Profile { get; set; } = Profile.Off;
+
+    /// <summary>Times a part of a step.</summary>
+    protected IDisposable? Part(string name, double flops = 0, double bytes = 0) => Profile.IsOn ? Profile.Part($"{Name}: {name}", flops, bytes) : null;
+
     /// <summary>Prepares an epoch.</summary>
     /// <param name="epoch">Complete epochs before it.</param>
     /// <param name="random">The epoch's own generator.</param>

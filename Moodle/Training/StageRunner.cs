@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Moodle.Configuration;
+using Moodle.Evaluation;
 using Moodle.Runtime;
 using static TorchSharp.torch;
 
@@ -10,7 +11,7 @@ namespace Moodle.Training;
 /// The loop around stages: epochs and steps, validation and early stopping, checkpoints, metrics. What a step draws at random depends on
 /// where it stands and not on what ran before it in the same process, so a resumed run goes on exactly as it would have.
 /// </summary>
-internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingMonitor monitor, CancellationToken cancellation)
+internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingMonitor monitor, Profile profile, CancellationToken cancellation)
 {
     private readonly Stopwatch _sinceCheckpoint = Stopwatch.StartNew();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -24,6 +25,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
     public TrainingState Run(Stage stage, TrainingState state)
     {
         _secondsBefore = Math.Max(_secondsBefore, state.Seconds);
+        stage.Profile = profile;
         if (state.Stage == stage.Name)
         {
             Restore(stage, CheckpointFolder.Last, withOptimizer: true);
@@ -61,7 +63,12 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
 
     private TrainingState Epoch(Stage stage, TrainingState state)
     {
-        var steps = stage.BeginEpoch(state.Epoch, SplitMix64.ForStream((ulong)config.Seed, StreamOf(stage.Name, state.Epoch)));
+        int steps;
+        using (profile.Part($"{stage.Name}: batches"))
+        {
+            steps = stage.BeginEpoch(state.Epoch, SplitMix64.ForStream((ulong)config.Seed, StreamOf(stage.Name, state.Epoch)));
+        }
+
         var sums = state.LossSums.Count > 0 ? state.LossSums.ToArray() : new double[stage.LossNames.Count];
         var (task, first, clock) = ($"{stage.Name} {state.Epoch + 1}/{stage.Epochs}", state.Step, Stopwatch.StartNew());
         using var pending = new LossSums(stage.LossNames.Count);
@@ -119,8 +126,12 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
 
     private TrainingState Validate(Stage stage, TrainingState state)
     {
-        var branches = stage.Validate(
-            (done, total) => monitor.Progress($"{stage.Name} validation", done, total, "queries"), CancellationToken.None);
+        IReadOnlyList<(string Branch, Metrics Metrics)> branches;
+        using (profile.Part($"{stage.Name}: validation"))
+        {
+            branches = stage.Validate((done, total) => monitor.Progress($"{stage.Name} validation", done, total, "queries"), CancellationToken.None);
+        }
+
         run.Metrics.Validation(stage.Name, state, branches);
         var best = new Dictionary<string, TrainingState.BestValidation>(state.Best);
         var better = stage.Choices.Where(choice => MrrOf(choice.Branch) > (best.GetValueOrDefault(choice.Branch)?.Mrr ?? -1)).ToArray();
@@ -146,6 +157,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
     // Tensors of what became better come from the module, all others from the checkpoint that is replaced.
     private void SaveBest(Stage stage, TrainingState state, string[] prefixes)
     {
+        using var part = profile.Part($"{stage.Name}: checkpoints");
         using var scope = NewDisposeScope();
         var tensors = ModuleTensors.Of(stage.Module, ModelPrefix);
         if (state.Epoch > 0)
@@ -164,6 +176,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
 
     private TrainingState Save(Stage stage, TrainingState state)
     {
+        using var part = profile.Part($"{stage.Name}: checkpoints");
         state = Stamp(state);
         var tensors = ModuleTensors.Of(stage.Module, ModelPrefix);
         foreach (var (name, tensor) in stage.Optimizers.SelectMany(optimizer => optimizer.State()))

@@ -17,27 +17,34 @@ public static class Trainer
     /// <summary>Starts a run.</summary>
     /// <param name="config">The configuration; <c>data.path</c> is a full path.</param>
     /// <param name="runPath">The run's folder.</param>
-    /// <param name="force">Whether a run that is there is replaced.</param>
+    /// <param name="options">Whether a run that is there is replaced, and whether its time is measured.</param>
     /// <param name="monitor">Hears messages and progress.</param>
     /// <param name="cancellation">Finishes the step, saves and stops.</param>
     /// <exception cref="InputException">Something given cannot be used.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; <see cref="Resume"/> goes on.</exception>
-    public static EvaluationReport Start(MoodleConfig config, string runPath, bool force, ITrainingMonitor monitor, CancellationToken cancellation)
+    public static EvaluationReport Start(MoodleConfig config, string runPath, StartOptions options, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(options);
         var device = Devices.Parse(config.Device);
+        var measured = options.Profile ? Profile.On(device) : Profile.Off;
         // Read before the folder is touched: bad data must not cost the run that is there.
-        var graph = RunData.Read(config.Data);
+        KnowledgeGraph graph;
+        using (measured.Part("data"))
+        {
+            graph = RunData.Read(config.Data);
+        }
+
         if (graph.Validation.IsEmpty)
         {
             throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there");
         }
 
         var outside = FeatureBuilder.ReadOutside(config, graph);
-        using var run = RunFolder.Create(runPath, force);
+        using var run = RunFolder.Create(runPath, options.Force);
         RunVocabularies.Write(runPath, graph);
         AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
-        return Run(run, config, graph, outside, device, new LoggingMonitor(monitor, run), cancellation);
+        return Run(run, config, graph, outside, device, measured, new LoggingMonitor(monitor, run), cancellation);
     }
 
     /// <summary>Goes on with a run from its last checkpoint, or from the beginning where it has none.</summary>
@@ -54,15 +61,20 @@ public static class Trainer
         RunVocabularies.Check(runPath, graph);
         using var run = RunFolder.Open(runPath);
         // Features from outside stand in the run's folder already, unless it was stopped before.
-        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, new LoggingMonitor(monitor, run), cancellation);
+        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, Profile.Off, new LoggingMonitor(monitor, run), cancellation);
     }
 
     private static EvaluationReport Run(
-        RunFolder run, MoodleConfig config, KnowledgeGraph graph, IReadOnlyDictionary<Modality, OutsideFeatures> outside, Device device, LoggingMonitor monitor,
-        CancellationToken cancellation)
+        RunFolder run, MoodleConfig config, KnowledgeGraph graph, IReadOnlyDictionary<Modality, OutsideFeatures> outside, Device device, Profile profile,
+        LoggingMonitor monitor, CancellationToken cancellation)
     {
         Devices.SetThreads(config.Threads);
-        Describe(graph, config, device, monitor);
+        using var precision = config.Training.Products == ProductPrecision.Full ? MatrixPrecision.Full() : MatrixPrecision.Rounded();
+        using (profile.Part("audit"))
+        {
+            Describe(graph, config, device, monitor);
+        }
+
         var state = new TrainingState();
         if (run.Checkpoints.Has(CheckpointFolder.Last))
         {
@@ -76,7 +88,7 @@ public static class Trainer
             run.Metrics.Start(state, config.Device, get_num_threads());
         }
 
-        var runner = new StageRunner(run, config, monitor, cancellation);
+        var runner = new StageRunner(run, config, monitor, profile, cancellation);
         // Encoders must not know what the fusion learns trust from, either.
         var (forBranches, forFusion) = HoldOut.Divide(graph, config);
         var features = new FeatureBuilder(run, config, graph, forBranches, outside, device, monitor, cancellation).Build(runner, ref state);
@@ -110,7 +122,21 @@ public static class Trainer
             }
         }
 
-        return Test(run, config, graph, model, monitor, cancellation);
+        EvaluationReport report;
+        using (profile.Part("test"))
+        {
+            report = Test(run, config, graph, model, monitor, cancellation);
+        }
+
+        if (profile.IsOn)
+        {
+            foreach (var line in profile.Write(run.ProfilePath))
+            {
+                monitor.Message(line);
+            }
+        }
+
+        return report;
     }
 
     // The one reading of the test split, by the parameters that validation chose.

@@ -29,6 +29,7 @@ internal sealed class UnimodalStage : Stage
     private readonly Device _device;
     private readonly ParameterOptimizer _optimizer;
     private readonly float[] _triplesOfRelation;
+    private readonly long _parameterCount;
 
     /// <summary>Prepares the stage.</summary>
     /// <param name="config">The configuration.</param>
@@ -43,6 +44,7 @@ internal sealed class UnimodalStage : Stage
         _stage = fused is null ? config.Training.Unimodal : config.Training.Refit;
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _optimizer = OptimizerFactory.Create(_stage.Optimizer, model.UnimodalParameters());
+        _parameterCount = model.UnimodalParameters().Sum(entry => entry.Parameter.numel());
         _triplesOfRelation = new float[2 * model.RelationCount];
         for (var query = 0; query < queries.Count; query++)
         {
@@ -50,7 +52,8 @@ internal sealed class UnimodalStage : Stage
         }
 
         var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToArray();
-        LossNames = [.. names, .. names.Select(name => $"{name}_n3"), .. model.Guidance is null ? [] : names.Select(name => $"{name}_guidance"), .. fused?.LossNames ?? []];
+        LossNames = [.. names, .. names.Select(name => $"{name}_n3"),
+            .. model.Branches.Where(branch => branch.PredictsRelations).Select(branch => $"{MultimodalModel.NameOf(branch.Modality)}_relation"), .. model.Guidance is null ? [] : names.Select(name => $"{name}_guidance"), .. fused?.LossNames ?? []];
     }
 
     /// <inheritdoc/>
@@ -91,30 +94,58 @@ internal sealed class UnimodalStage : Stage
         _optimizer.ZeroGrad();
         var batch = _batches.Get(step, _device);
         var branches = _model.Branches;
-        var candidates = branches.Select(branch => branch.Candidates()).ToArray(); // [|E|, size] each
-        var outputs = branches.Select((branch, m) => branch.Forward(candidates[m], batch.Heads, batch.Relations)).ToArray();
-        var losses = outputs.Select(output => OneVsAllLoss.PerQuery(output.Logits, batch, _config.Training.LabelSmoothing)).ToArray(); // [queries] each
-        var (tasks, norms) = (new Tensor[branches.Count], new Tensor[branches.Count]);
+        var (tasks, norms, relations) = (new Tensor[branches.Count], new Tensor[branches.Count], new List<Tensor>());
+        Tensor[] candidates, losses, guides;
+        BranchOutput[] outputs;
         var total = zeros([], device: _device);
-        var strength = _config.Guidance.Weight * (_fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
-        var guides = _model.Guidance is { } guidance ? Array.ConvertAll(guidance.Losses(outputs, batch), loss => loss * strength) : [];
-        for (var m = 0; m < branches.Count; m++)
+        // One product of queries and candidates for each branch; each logit written once, and read once by the softmax.
+        var products = 2.0 * batch.Count * _model.EntityCount * branches.Sum(branch => branch.Size);
+        var logitBytes = sizeof(float) * (double)batch.Count * _model.EntityCount * branches.Count;
+        using (Part("forward", products, 2 * logitBytes))
         {
-            tasks[m] = losses[m].sum() / batch.TotalWeight;
-            norms[m] = branches[m].Regularise(outputs[m], candidates[m], batch) ?? zeros([], device: _device);
-            var own = guides.Length == 0 ? tasks[m] + norms[m] : tasks[m] + norms[m] + guides[m];
-            if (_model.LogVariances is { } variances)
+            candidates = [.. branches.Select(branch => branch.Candidates())]; // [|E|, size] each
+            outputs = [.. branches.Select((branch, m) => branch.Forward(candidates[m], batch.Heads, batch.Relations))];
+            losses = [.. outputs.Select(output => OneVsAllLoss.PerQuery(output.Logits, batch, _config.Training.LabelSmoothing))]; // [queries] each
+            var strength = _config.Guidance.Weight * (_fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
+            guides = _model.Guidance is { } guidance ? Array.ConvertAll(guidance.Losses(outputs, batch), loss => loss * strength) : [];
+            for (var m = 0; m < branches.Count; m++)
             {
-                own = (own * (-variances[m]).exp()) + variances[m];
+                tasks[m] = losses[m].sum() / batch.TotalWeight;
+                norms[m] = branches[m].Regularise(outputs[m], candidates[m], batch) ?? zeros([], device: _device);
+                var own = guides.Length == 0 ? tasks[m] + norms[m] : tasks[m] + norms[m] + guides[m];
+                if (branches[m].PredictRelations(outputs[m], candidates[m], batch) is { } told)
+                {
+                    relations.Add(told);
+                    own = own + told;
+                }
+
+                if (_model.LogVariances is { } variances)
+                {
+                    own = (own * (-variances[m]).exp()) + variances[m];
+                }
+
+                total = total + own;
             }
 
-            total = total + own;
+            _model.Guidance?.Observe(losses, batch);
         }
 
-        _model.Guidance?.Observe(losses, batch);
-        total.backward();
-        _optimizer.Step(_stage.LearningRate);
-        return stack([.. tasks, .. norms, .. guides, .. Follow(epoch, step, batch, candidates, outputs)]).detach();
+        // Their gradients: made from the logits, and read by a product for the queries' and one for the candidates' gradient.
+        using (Part("backward", 2 * products, 4 * logitBytes))
+        {
+            total.backward();
+        }
+
+        // Parameter, gradient and the optimizer's sums are read, all but the gradient written.
+        using (Part("optimizer", bytes: sizeof(float) * (_stage.Optimizer == OptimizerKind.AdamW ? 7.0 : 5.0) * _parameterCount))
+        {
+            _optimizer.Step(_stage.LearningRate);
+        }
+
+        using (_fused is null ? null : Part("fused vectors"))
+        {
+            return stack([.. tasks, .. norms, .. relations, .. guides, .. Follow(epoch, step, batch, candidates, outputs)]).detach();
+        }
     }
 
     /// <inheritdoc/>

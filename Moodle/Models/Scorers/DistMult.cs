@@ -27,4 +27,10 @@ public sealed class DistMult : Scorer
 
     /// <inheritdoc/>
     public override Tensor RelationNorm(Tensor relations) => EntityNorm(this.relations.index_select(0, relations));
+
+    /// <inheritdoc/>
+    public override bool ScoresRelations => true;
+
+    /// <inheritdoc/>
+    public override Tensor ScoreRelations(Tensor heads, Tensor tails) => (heads * tails).matmul(relations.t());
 }

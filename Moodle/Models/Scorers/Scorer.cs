@@ -59,6 +59,16 @@ public abstract class Scorer : nn.Module
     /// <returns>[n].</returns>
     public virtual Tensor? RelationNorm(Tensor relations) => null;
 
+    /// <summary>Whether <see cref="ScoreRelations"/> is there.</summary>
+    public virtual bool ScoresRelations => false;
+
+    /// <summary>Scores of pairs under every relation and reciprocal, the same that <see cref="Query"/> and <see cref="Score"/> give.</summary>
+    /// <param name="heads">[n, <see cref="EntitySize"/>].</param>
+    /// <param name="tails">[n, <see cref="EntitySize"/>].</param>
+    /// <returns>[n, 2|R|].</returns>
+    /// <exception cref="NotSupportedException">The scorer cannot give them in one product.</exception>
+    public virtual Tensor ScoreRelations(Tensor heads, Tensor tails) => throw new NotSupportedException($"{GetName()} does not score relations");
+
     /// <summary>A table of relation parameters, one row for each relation and each reciprocal.</summary>
     private protected static Parameter Table(Tensor initial) => nn.Parameter(initial);
 }

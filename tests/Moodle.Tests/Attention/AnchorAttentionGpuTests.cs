@@ -40,6 +40,42 @@ public sealed class AnchorAttentionGpuTests
         Assert.IsLessThan(before + 10, Tensor.TotalCount);
     }
 
+    [TestMethod]
+    [TestCategory("Gpu")]
+    [DataRow(false, 32)]
+    [DataRow(true, 64)]
+    public void OnAGpu_PackedDenseAttention_IsThatOfEachSequence(bool causal, int size)
+    {
+        Require();
+        using var scope = NewDisposeScope();
+        manual_seed(2);
+        var sequences = new PackedSequences([1, 7, 130, 64, 64, 3]);
+        var inputs = Enumerable.Range(0, 4).Select(_ => randn(sequences.Tokens, 2, size).to(CUDA).to(ScalarType.BFloat16)).ToArray(); // q, k, v, grad
+        double[][] Run(Func<Tensor, Tensor, Tensor, Tensor> attend, ScalarType type)
+        {
+            var (q, k, v) = (inputs[0].to(type).requires_grad_(true), inputs[1].to(type).requires_grad_(true), inputs[2].to(type).requires_grad_(true));
+            var output = attend(q, k, v);
+            return [Flat(output), .. autograd.grad([output], [q, k, v], [inputs[3].to(type)]).Select(Flat)];
+        }
+
+        var packed = Run((q, k, v) => new DenseAttention(causal).Attend(q, k, v, sequences), ScalarType.BFloat16);
+        var exact = Run((q, k, v) => new DenseAttention(causal).Attend(q, k, v, sequences), ScalarType.Float64);
+        for (var i = 0; i < packed.Length; i++)
+        {
+            AreClose(exact[i], tensor(packed[i]), 0.04);
+        }
+    }
+
+    [TestMethod]
+    public void TheScriptOfPackedAttention_Compiles_AndTheCpuIsRefused()
+    {
+        using var scope = NewDisposeScope();
+        using var none = no_grad();
+        var x = randn(3, 2, 8).to(ScalarType.BFloat16);
+        Assert.IsFalse(PackedFlash.Fits(x));
+        Assert.Throws<System.Runtime.InteropServices.ExternalException>(() => PackedFlash.Attend(x, x, x, new PackedSequences([1, 2]), causal: false));
+    }
+
     private static void Require()
     {
         if (!cuda.is_available())

@@ -280,7 +280,7 @@ public sealed class BadInputTests
         using (var source = new CancellationTokenSource())
         {
             var monitor = new Heard(task => (task.StartsWith("unimodal 3/", StringComparison.Ordinal) ? source : null)?.Cancel());
-            Assert.ThrowsExactly<OperationCanceledException>(() => Trainer.Start(graph.Config(sets), graph["run"], force: false, monitor, source.Token));
+            Assert.ThrowsExactly<OperationCanceledException>(() => Trainer.Start(graph.Config(sets), graph["run"], new(), monitor, source.Token));
         }
 
         var (run, tensors) = (graph["run"], SmallRun.TensorsOf(graph["run"], "last"));
@@ -292,7 +292,7 @@ public sealed class BadInputTests
 
         Assert.AreEqual(before, Snapshot(Path.Combine(run, "checkpoints")));
         Trainer.Resume(run, new Heard(), CancellationToken.None);
-        Trainer.Start(graph.Config(sets), graph["whole"], force: false, new Heard(), CancellationToken.None);
+        Trainer.Start(graph.Config(sets), graph["whole"], new(), new Heard(), CancellationToken.None);
         Assert.AreEqual(
             TrainerTests.Metrics(File.ReadAllText(Path.Combine(graph["whole"], "results.json"))), TrainerTests.Metrics(File.ReadAllText(Path.Combine(run, "results.json"))));
     }

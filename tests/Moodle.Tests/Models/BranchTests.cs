@@ -28,6 +28,34 @@ public sealed class BranchTests
     }
 
     [NoTensorLeak]
+    public void RelationPrediction_IsTheMeanCrossEntropyOfTheTriplesRelations()
+    {
+        using var scope = NewDisposeScope();
+        var branch = Create(new BranchConfig { Rank = Rank, Scorer = ScorerKind.DistMult, RelationWeight = 0.3, InitScale = 0.7 });
+        var batch = Batches.Of((0, 1, [(2, 1), (3, 2)]), (5, 3, [(2, 1)]));
+        var candidates = branch.Candidates();
+        var (entities, relations) = (Rows(candidates), Rows(Parameter(branch, "scorer.relations")));
+        (int, int, int)[] triples = [(0, 1, 2), (0, 1, 3), (0, 1, 3), (5, 3, 2)];
+        var expected = 0.3 * triples.Average(triple =>
+        {
+            var scores = relations.Select(relation => relation.Select((x, i) => x * entities[triple.Item1][i] * entities[triple.Item3][i]).Sum()).ToArray();
+            return Math.Log(scores.Sum(Math.Exp)) - scores[triple.Item2];
+        });
+        AreClose([expected], branch.PredictRelations(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch)!);
+    }
+
+    [NoTensorLeak]
+    [DataRow(ScorerKind.Complex, 0.0)]
+    [DataRow(ScorerKind.TuckER, 0.1)]
+    public void WithoutRelationPrediction_ThereIsNoTerm(ScorerKind kind, double weight)
+    {
+        using var scope = NewDisposeScope();
+        var branch = Create(new BranchConfig { Rank = Rank, Scorer = kind, RelationWeight = weight });
+        var (batch, candidates) = (Batches.Of((0, 1, [(2, 1)])), branch.Candidates());
+        Assert.IsNull(branch.PredictRelations(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch));
+    }
+
+    [NoTensorLeak]
     [DataRow(ScorerKind.Complex, 0.0)]
     [DataRow(ScorerKind.RotatE, 0.1)]
     public void WithoutN3_ThereIsNoTerm(ScorerKind kind, double n3)

@@ -51,7 +51,7 @@ public sealed partial class ConfigKeysTests
     [
         "data.path", "data.cache", "data.layout", "data.links_to", "data.clean", "text.features.array", "text.features.ids", "text.features.mask", "image.features.array",
         "image.features.ids", "image.features.mask", // OutsideDataTests, FeatureFileTests
-        "device", "threads", "training.checkpoint_seconds", "evaluation.batch_size", "training.patience", "text.document.vocabulary_size",
+        "device", "threads", "training.products", "training.checkpoint_seconds", "evaluation.batch_size", "training.patience", "text.document.vocabulary_size",
         // With them the encoders' own keys are silent: FrozenFeaturesTests has a run for these.
         "text.encoder.pretrained.path", "text.encoder.pretrained.pooling", "text.encoder.pretrained.interpolate",
         "image.encoder.pretrained.path", "image.encoder.pretrained.pooling", "image.encoder.pretrained.pictures",
@@ -105,7 +105,7 @@ public sealed partial class ConfigKeysTests
     private static string Run(TinyGraph graph, string[] sets)
     {
         var run = graph["run"];
-        Trainer.Start(graph.Config([.. s_base, .. sets]), run, force: true, new Heard(), CancellationToken.None);
+        Trainer.Start(graph.Config([.. s_base, .. sets]), run, new() { Force = true }, new Heard(), CancellationToken.None);
         var lines = File.ReadAllLines(Path.Combine(run, "metrics.jsonl")).Concat(File.ReadAllLines(Path.Combine(run, "results.json")))
             .Where(line => !line.Contains("\"encode ", StringComparison.Ordinal) && !line.Contains("seconds\": ", StringComparison.Ordinal) && !line.Contains("\"event\":\"start\"", StringComparison.Ordinal));
         return string.Join('\n', lines.Select(line => Clock().Replace(line, "")));

@@ -56,7 +56,7 @@ public sealed class FeatureStoreTests
         bool TookFromCache(string run, params string[] sets)
         {
             var heard = new Heard();
-            Trainer.Start(graph.Config(["data.cache=true", .. sets]), graph[run], force: false, heard, CancellationToken.None);
+            Trainer.Start(graph.Config(["data.cache=true", .. sets]), graph[run], new(), heard, CancellationToken.None);
             var taken = heard.Messages.Count(message => message.Contains("taken from the cache", StringComparison.Ordinal));
             Assert.AreEqual(taken == 0, heard.Messages.Any(message => message.StartsWith("encode text 1/", StringComparison.Ordinal)));
             return taken == 2;

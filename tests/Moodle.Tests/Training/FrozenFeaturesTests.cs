@@ -127,7 +127,7 @@ public sealed class FrozenFeaturesTests
     private static string Train(TinyGraph graph, string[] sets, out Heard heard)
     {
         heard = new Heard();
-        Trainer.Start(graph.Config(sets), graph["run"], force: true, heard, CancellationToken.None);
+        Trainer.Start(graph.Config(sets), graph["run"], new() { Force = true }, heard, CancellationToken.None);
         return TrainerTests.Metrics(File.ReadAllText(Path.Combine(graph["run"], "results.json")));
     }
 }

@@ -33,7 +33,7 @@ public sealed class KillTests
             Assert.Contains("results.json", end.Out);
         }
 
-        Trainer.Start(graph.Config(s_long), graph["whole"], force: false, new Heard(), CancellationToken.None);
+        Trainer.Start(graph.Config(s_long), graph["whole"], new(), new Heard(), CancellationToken.None);
         Assert.AreEqual(Results(graph["whole"]), Results(run));
 
         void KilledOnce(string stage, Func<TrainingState?, string, bool> when, string[] args)
@@ -72,7 +72,7 @@ public sealed class KillTests
         var last = Last(run)!;
         Assert.IsTrue(last is { Stage: "unimodal", StageEnded: false } && last.GlobalStep >= 5 * 6, last.ToJson());
         Trainer.Resume(run, new Heard(), CancellationToken.None);
-        Trainer.Start(graph.Config(sets), graph["whole"], force: false, new Heard(), CancellationToken.None);
+        Trainer.Start(graph.Config(sets), graph["whole"], new(), new Heard(), CancellationToken.None);
         Assert.AreEqual(Results(graph["whole"]), Results(run));
     }
 

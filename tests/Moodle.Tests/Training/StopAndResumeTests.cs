@@ -16,7 +16,7 @@ public sealed class StopAndResumeTests
     {
         s_graph = new TinyGraph();
         var heard = new Heard(task => s_steps += IsStep(task) ? 1 : 0);
-        Trainer.Start(s_graph.Config(s_sets), s_graph["whole"], force: false, heard, CancellationToken.None);
+        Trainer.Start(s_graph.Config(s_sets), s_graph["whole"], new(), heard, CancellationToken.None);
         (s_results, s_metrics) = (Results("whole"), Losses("whole"));
     }
 
@@ -87,7 +87,7 @@ public sealed class StopAndResumeTests
     {
         if (start)
         {
-            Trainer.Start(s_graph.Config(s_sets), run, force: false, heard, token);
+            Trainer.Start(s_graph.Config(s_sets), run, new(), heard, token);
         }
         else
         {

@@ -39,6 +39,20 @@ public sealed class ScorerTests
     [NoTensorLeak]
     [DataRow(ScorerKind.Complex)]
     [DataRow(ScorerKind.DistMult)]
+    public void EveryRelation_ScoresAPairAsPublished(ScorerKind kind)
+    {
+        using var scope = NewDisposeScope();
+        var scorer = Create(kind);
+        var (heads, tails) = (randn(Entities, scorer.EntitySize), randn(Entities, scorer.EntitySize));
+        Assert.IsTrue(scorer.ScoresRelations);
+        AreClose(
+            [.. Rows(heads).Zip(Rows(tails)).SelectMany(pair => Enumerable.Range(0, 2 * Relations).Select(relation => Published(kind, scorer, pair.First, relation, pair.Second)))],
+            scorer.ScoreRelations(heads, tails), 1e-4);
+    }
+
+    [NoTensorLeak]
+    [DataRow(ScorerKind.Complex)]
+    [DataRow(ScorerKind.DistMult)]
     [DataRow(ScorerKind.RotatE)]
     [DataRow(ScorerKind.TuckER)]
     public void ABatchOfQueries_IsItsQueriesOneByOne(ScorerKind kind)
