@@ -33,7 +33,7 @@ public sealed class Branch : nn.Module
     /// <summary>Length of entity and query vectors.</summary>
     public int Size => scorer.EntitySize;
 
-    /// <summary>Whether <see cref="PredictRelations"/> has something to add to the loss.</summary>
+    /// <summary>Whether relation prediction has something to add to the loss.</summary>
     public bool PredictsRelations => _relationWeight > 0 && scorer.ScoresRelations;
 
     /// <summary>float32 [|E|], 1 for an entity that has the modality.</summary>
@@ -48,56 +48,60 @@ public sealed class Branch : nn.Module
     /// <param name="relations">int64 [queries], 0 to 2|R|-1.</param>
     public BranchOutput Forward(Tensor candidates, Tensor heads, Tensor relations)
     {
-        var vectors = entities.Heads(candidates, heads); // [queries, size]
-        var queries = scorer.Query(vectors, relations);
-        if (training && _dropout > 0)
-        {
-            queries = nn.functional.dropout(queries, _dropout, true);
-        }
-
+        ArgumentNullException.ThrowIfNull(candidates);
+        var vectors = entities.AsHeads(candidates.index_select(0, heads), heads); // [queries, size]
+        var queries = Query(vectors, relations);
         var logits = loops.Add(scorer.Score(queries, candidates), heads, relations);
         return new BranchOutput(heads, vectors, queries, logits, Available.index_select(0, heads));
     }
 
-    /// <summary>
-    /// Relation prediction (Chen et al. 2021) of a batch, already weighed: the cross-entropy of each triple's relation among all relations and
-    /// reciprocals, given its two ends. Null where there is none.
-    /// </summary>
-    /// <param name="output">The batch's output.</param>
-    /// <param name="candidates">[|E|, size].</param>
+    /// <summary>A step of 1-vs-all training.</summary>
+    /// <param name="candidates">What <see cref="Candidates"/> returned in this step: [|E|, size].</param>
     /// <param name="batch">Queries with their answers.</param>
-    public Tensor? PredictRelations(BranchOutput output, Tensor candidates, QueryBatch batch)
+    /// <param name="smoothing">Label smoothing.</param>
+    public BranchStep Train(Tensor candidates, QueryBatch batch, double smoothing)
     {
-        ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(candidates);
         ArgumentNullException.ThrowIfNull(batch);
+        // Both ends at once: the gradient of a gather is as large as the table.
+        var ends = candidates.index_select(0, cat([batch.Heads, batch.Answers], 0)); // [queries + answers, size]
+        var vectors = entities.AsHeads(ends.narrow(0, 0, batch.Count), batch.Heads); // [queries, size]
+        var tails = ends.narrow(0, batch.Count, batch.Answers.shape[0]); // [answers, size]
+        return new BranchStep(scorer, vectors, Query(vectors, batch.Relations), candidates, loops.Of(batch.Relations), Available.index_select(0, batch.Heads), batch, smoothing)
+        {
+            Norm = Regularise(vectors, tails, batch),
+            Relations = PredictRelations(vectors, tails, batch),
+        };
+    }
+
+    private Tensor Query(Tensor vectors, Tensor relations)
+    {
+        var queries = scorer.Query(vectors, relations); // [queries, size]
+        return training && _dropout > 0 ? nn.functional.dropout(queries, _dropout, true) : queries;
+    }
+
+    // Relation prediction (Chen et al. 2021): the cross-entropy of each triple's relation among all relations and reciprocals, given its two ends.
+    private Tensor? PredictRelations(Tensor vectors, Tensor tails, QueryBatch batch)
+    {
         if (!PredictsRelations)
         {
             return null;
         }
 
-        var logits = scorer.ScoreRelations(output.Vectors.index_select(0, batch.AnswerRows), candidates.index_select(0, batch.Answers)); // [answers, 2|R|]
+        var logits = scorer.ScoreRelations(vectors.index_select(0, batch.AnswerRows), tails); // [answers, 2|R|]
         var each = nn.functional.cross_entropy(logits, batch.Relations.index_select(0, batch.AnswerRows), reduction: nn.Reduction.None); // [answers]
         return (each * batch.AnswerWeights).sum() * (_relationWeight / batch.TotalWeight);
     }
 
-    /// <summary>N3 regularisation (Lacroix et al. 2018) of a batch, already weighed; null where there is none.</summary>
-    /// <param name="output">The batch's output.</param>
-    /// <param name="candidates">[|E|, size].</param>
-    /// <param name="batch">Queries with their answers.</param>
-    public Tensor? Regularise(BranchOutput output, Tensor candidates, QueryBatch batch)
+    // N3 (Lacroix et al. 2018): each training triple counts its head, relation and tail once, as if it had a row of its own.
+    private Tensor? Regularise(Tensor vectors, Tensor tails, QueryBatch batch)
     {
-        ArgumentNullException.ThrowIfNull(output);
-        ArgumentNullException.ThrowIfNull(candidates);
-        ArgumentNullException.ThrowIfNull(batch);
-        if (_n3 == 0 || scorer.EntityNorm(output.Vectors) is not { } heads || scorer.RelationNorm(batch.Relations) is not { } relations)
+        if (_n3 == 0 || scorer.EntityNorm(vectors) is not { } heads || scorer.RelationNorm(batch.Relations) is not { } relations)
         {
             return null;
         }
 
-        // Each training triple counts its head, relation and tail once, as if it had a row of its own.
-        var tails = scorer.EntityNorm(candidates.index_select(0, batch.Answers))!; // [answers]
-        return (((heads + relations) * batch.Weights).sum() + (tails * batch.AnswerWeights).sum()) * (_n3 / batch.TotalWeight);
+        return (((heads + relations) * batch.Weights).sum() + (scorer.EntityNorm(tails)! * batch.AnswerWeights).sum()) * (_n3 / batch.TotalWeight);
     }
 }
 

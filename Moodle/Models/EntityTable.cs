@@ -19,10 +19,10 @@ public abstract class EntityTable : nn.Module
     public abstract Tensor Candidates();
 
     /// <summary>Vectors of entities as the known end of a query.</summary>
-    /// <param name="candidates">What <see cref="Candidates"/> returned in this step.</param>
+    /// <param name="vectors">Their rows of <see cref="Candidates"/>: [queries, size].</param>
     /// <param name="entities">int64 [queries].</param>
     /// <returns>[queries, size].</returns>
-    public abstract Tensor Heads(Tensor candidates, Tensor entities);
+    public abstract Tensor AsHeads(Tensor vectors, Tensor entities);
 }
 
 /// <summary>A free vector for every entity: the structure branch.</summary>
@@ -45,9 +45,5 @@ public sealed class FreeEntityTable : EntityTable
     public override Tensor Candidates() => vectors;
 
     /// <inheritdoc/>
-    public override Tensor Heads(Tensor candidates, Tensor entities)
-    {
-        ArgumentNullException.ThrowIfNull(candidates);
-        return candidates.index_select(0, entities);
-    }
+    public override Tensor AsHeads(Tensor vectors, Tensor entities) => vectors;
 }

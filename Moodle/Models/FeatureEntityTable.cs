@@ -56,16 +56,14 @@ public sealed class FeatureEntityTable : EntityTable
     }
 
     /// <inheritdoc/>
-    public override Tensor Heads(Tensor candidates, Tensor entities)
+    public override Tensor AsHeads(Tensor vectors, Tensor entities)
     {
-        ArgumentNullException.ThrowIfNull(candidates);
-        var own = candidates.index_select(0, entities);
         if (missing is null)
         {
-            return own;
+            return vectors;
         }
 
         var has = Available.index_select(0, entities).gt(0.5).unsqueeze(1); // [queries, 1]
-        return where(has, own, missing);
+        return where(has, vectors, missing);
     }
 }

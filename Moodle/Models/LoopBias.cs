@@ -18,11 +18,14 @@ internal sealed class LoopBias : nn.Module
         RegisterComponents();
     }
 
+    /// <summary>The biases of queries' relations, int64 [queries]: [queries].</summary>
+    public Tensor Of(Tensor relationIds) => relations.index_select(0, relationIds);
+
     /// <summary>Adds the bias.</summary>
     /// <param name="logits">[queries, |E|].</param>
     /// <param name="heads">int64 [queries].</param>
     /// <param name="relationIds">int64 [queries], 0 to 2|R|-1.</param>
     /// <returns>[queries, |E|].</returns>
     public Tensor Add(Tensor logits, Tensor heads, Tensor relationIds) =>
-        logits.scatter_add(1, heads.unsqueeze(1), relations.index_select(0, relationIds).unsqueeze(1));
+        logits.scatter_add(1, heads.unsqueeze(1), Of(relationIds).unsqueeze(1));
 }

@@ -95,45 +95,47 @@ internal sealed class UnimodalStage : Stage
         var batch = _batches.Get(step, _device);
         var branches = _model.Branches;
         var (tasks, norms, relations) = (new Tensor[branches.Count], new Tensor[branches.Count], new List<Tensor>());
-        Tensor[] candidates, losses, guides;
-        BranchOutput[] outputs;
-        var total = zeros([], device: _device);
+        Tensor[] candidates, factors, guides;
+        BranchStep[] steps;
         // One product of queries and candidates for each branch; each logit written once, and read once by the softmax.
         var products = 2.0 * batch.Count * _model.EntityCount * branches.Sum(branch => branch.Size);
         var logitBytes = sizeof(float) * (double)batch.Count * _model.EntityCount * branches.Count;
+        var total = new List<Tensor>();
         using (Part("forward", products, 2 * logitBytes))
         {
             candidates = [.. branches.Select(branch => branch.Candidates())]; // [|E|, size] each
-            outputs = [.. branches.Select((branch, m) => branch.Forward(candidates[m], batch.Heads, batch.Relations))];
-            losses = [.. outputs.Select(output => OneVsAllLoss.PerQuery(output.Logits, batch, _config.Training.LabelSmoothing))]; // [queries] each
-            var strength = _config.Guidance.Weight * (_fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
-            guides = _model.Guidance is { } guidance ? Array.ConvertAll(guidance.Losses(outputs, batch), loss => loss * strength) : [];
+            steps = [.. branches.Select((branch, m) => branch.Train(candidates[m], batch, _config.Training.LabelSmoothing))];
+            factors = [.. branches.Select((_, m) => _model.LogVariances is { } variances ? (-variances[m]).exp() : ones([], device: _device))];
+            guides = Guide(epoch, batch, steps);
             for (var m = 0; m < branches.Count; m++)
             {
-                tasks[m] = losses[m].sum() / batch.TotalWeight;
-                norms[m] = branches[m].Regularise(outputs[m], candidates[m], batch) ?? zeros([], device: _device);
-                var own = guides.Length == 0 ? tasks[m] + norms[m] : tasks[m] + norms[m] + guides[m];
-                if (branches[m].PredictRelations(outputs[m], candidates[m], batch) is { } told)
+                tasks[m] = steps[m].Losses.sum() / batch.TotalWeight;
+                norms[m] = steps[m].Norm ?? zeros([], device: _device);
+                // Tasks and guides are numbers here: their gradients enter where the logits are cut off.
+                var own = guides.Length == 0 ? tasks[m] + norms[m] : tasks[m] + norms[m] + guides[m].detach();
+                if (steps[m].Relations is { } told)
                 {
                     relations.Add(told);
                     own = own + told;
                 }
 
-                if (_model.LogVariances is { } variances)
+                if (own.requires_grad || _model.LogVariances is not null)
                 {
-                    own = (own * (-variances[m]).exp()) + variances[m];
+                    total.Add(_model.LogVariances is { } variances ? (own * factors[m]) + variances[m] : own);
                 }
-
-                total = total + own;
             }
 
-            _model.Guidance?.Observe(losses, batch);
+            _model.Guidance?.Observe([.. steps.Select(each => each.Losses)], batch);
         }
 
         // Their gradients: made from the logits, and read by a product for the queries' and one for the candidates' gradient.
         using (Part("backward", 2 * products, 4 * logitBytes))
         {
-            total.backward();
+            factors = Array.ConvertAll(factors, factor => factor.detach());
+            var guided = guides.Length == 0 ? [] : autograd.grad(guides, steps.Select(each => each.Output.Logits).ToArray(), factors);
+            var roots = steps.SelectMany((each, m) => each.Roots(factors[m] / batch.TotalWeight, guided.Count == 0 ? null : guided[m], keepLogits: _fused is not null))
+                .Concat(total.Select(term => (term, ones_like(term)))).ToArray();
+            autograd.backward([.. roots.Select(root => root.Item1)], [.. roots.Select(root => root.Item2)]);
         }
 
         // Parameter, gradient and the optimizer's sums are read, all but the gradient written.
@@ -144,7 +146,7 @@ internal sealed class UnimodalStage : Stage
 
         using (_fused is null ? null : Part("fused vectors"))
         {
-            return stack([.. tasks, .. norms, .. relations, .. guides, .. Follow(epoch, step, batch, candidates, outputs)]).detach();
+            return stack([.. tasks, .. norms, .. relations, .. guides, .. Follow(epoch, step, batch, candidates, steps)]).detach();
         }
     }
 
@@ -165,8 +167,25 @@ internal sealed class UnimodalStage : Stage
                    select (names[teacher], names[student], (double)trust[(teacher * names.Length) + student])];
     }
 
+    // The guidance of every student, whose gradient goes as far as the logits.
+    private Tensor[] Guide(int epoch, QueryBatch batch, BranchStep[] steps)
+    {
+        if (_model.Guidance is not { } guidance)
+        {
+            return [];
+        }
+
+        var strength = _config.Guidance.Weight * (_fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
+        foreach (var each in steps)
+        {
+            each.Output.Logits.requires_grad_(true);
+        }
+
+        return Array.ConvertAll(guidance.Losses([.. steps.Select(each => each.Output)], batch), loss => loss * strength);
+    }
+
     // The maps into the fused space would go stale while the branches move.
-    private Tensor[] Follow(int epoch, int step, QueryBatch batch, Tensor[] candidates, BranchOutput[] outputs)
+    private Tensor[] Follow(int epoch, int step, QueryBatch batch, Tensor[] candidates, BranchStep[] steps)
     {
         if (_fused is null)
         {
@@ -174,7 +193,7 @@ internal sealed class UnimodalStage : Stage
         }
 
         var random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
-        return _fused.Step(batch, _batches.QueriesOf(step), Array.ConvertAll(candidates, x => x.detach()), Array.ConvertAll(outputs, output => output.Detach()), random);
+        return _fused.Step(batch, _batches.QueriesOf(step), Array.ConvertAll(candidates, x => x.detach()), Array.ConvertAll(steps, each => each.Output.Detach()), random);
     }
 
     /// <inheritdoc/>

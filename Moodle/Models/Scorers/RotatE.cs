@@ -34,6 +34,9 @@ public sealed class RotatE : Scorer
     }
 
     /// <inheritdoc/>
+    public override bool IsBilinear => false;
+
+    /// <inheritdoc/>
     public override Tensor Score(Tensor queries, Tensor candidates)
     {
         ArgumentNullException.ThrowIfNull(queries);

@@ -43,6 +43,9 @@ public abstract class Scorer : nn.Module
     /// <returns>[queries, <see cref="EntitySize"/>].</returns>
     public abstract Tensor Query(Tensor heads, Tensor relations);
 
+    /// <summary>Whether <see cref="Score"/> is the product of queries and candidates and nothing else.</summary>
+    public virtual bool IsBilinear => true;
+
     /// <summary>Logits of queries against candidates.</summary>
     /// <param name="queries">[queries, <see cref="EntitySize"/>].</param>
     /// <param name="candidates">[candidates, <see cref="EntitySize"/>].</param>

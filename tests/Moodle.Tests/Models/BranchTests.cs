@@ -22,7 +22,7 @@ public sealed class BranchTests
         var (entities, relations) = (Rows(candidates), Rows(Parameter(branch, "scorer.relations")));
         (int, int, int)[] triples = [(0, 1, 2), (0, 1, 3), (0, 1, 3), (5, 3, 2)];
         var expected = 0.3 * triples.Average(triple => Cubed(entities[triple.Item1]) + Cubed(relations[triple.Item2]) + Cubed(entities[triple.Item3]));
-        AreClose([expected], branch.Regularise(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch)!);
+        AreClose([expected], branch.Train(candidates, batch, 0).Norm!);
 
         static double Cubed(double[] x) => x.Sum(number => Math.Pow(Math.Abs(number), 3));
     }
@@ -41,7 +41,7 @@ public sealed class BranchTests
             var scores = relations.Select(relation => relation.Select((x, i) => x * entities[triple.Item1][i] * entities[triple.Item3][i]).Sum()).ToArray();
             return Math.Log(scores.Sum(Math.Exp)) - scores[triple.Item2];
         });
-        AreClose([expected], branch.PredictRelations(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch)!);
+        AreClose([expected], branch.Train(candidates, batch, 0).Relations!);
     }
 
     [NoTensorLeak]
@@ -52,7 +52,7 @@ public sealed class BranchTests
         using var scope = NewDisposeScope();
         var branch = Create(new BranchConfig { Rank = Rank, Scorer = kind, RelationWeight = weight });
         var (batch, candidates) = (Batches.Of((0, 1, [(2, 1)])), branch.Candidates());
-        Assert.IsNull(branch.PredictRelations(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch));
+        Assert.IsNull(branch.Train(candidates, batch, 0).Relations);
     }
 
     [NoTensorLeak]
@@ -63,7 +63,44 @@ public sealed class BranchTests
         using var scope = NewDisposeScope();
         var branch = Create(new BranchConfig { Rank = Rank, Scorer = kind, N3 = n3 });
         var (batch, candidates) = (Batches.Of((0, 1, [(2, 1)])), branch.Candidates());
-        Assert.IsNull(branch.Regularise(branch.Forward(candidates, batch.Heads, batch.Relations), candidates, batch));
+        Assert.IsNull(branch.Train(candidates, batch, 0).Norm);
+    }
+
+    [NoTensorLeak]
+    [DataRow(ScorerKind.Complex, 0.0, true)]
+    [DataRow(ScorerKind.Complex, 0.2, false)]
+    [DataRow(ScorerKind.TuckER, 0.1, false)]
+    [DataRow(ScorerKind.RotatE, 0.1, true)]
+    [DataRow(ScorerKind.RotatE, 0.0, false)]
+    public void AStepsGradients_AreThoseOfTheRecordedLoss(ScorerKind kind, double smoothing, bool keepLogits)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(4);
+        var branch = Create(new BranchConfig { Rank = Rank, Scorer = kind, InitScale = 0.7, N3 = 0 });
+        var batch = Batches.Of((0, 1, [(2, 1), (3, 2)]), (5, 3, [(2, 1), (5, 1)]));
+        var others = randn(2, Entities); // what a guide adds to the logits' gradient
+        var candidates = branch.Candidates();
+        var output = branch.Forward(candidates, batch.Heads, batch.Relations);
+        var losses = OneVsAllLoss.PerQuery(output.Logits, batch, smoothing);
+        ((losses.sum() * 0.3) + (output.Logits * others).sum()).backward();
+        var expected = branch.named_parameters().ToDictionary(entry => entry.name, entry => Flat(entry.parameter.grad!));
+        branch.zero_grad();
+
+        candidates = branch.Candidates();
+        var step = branch.Train(candidates, batch, smoothing);
+        AreClose(Flat(losses), step.Losses, 1e-5);
+        AreClose(Flat(output.Logits), step.Output.Logits, 1e-5);
+        var roots = step.Roots(tensor(0.3f), others, keepLogits);
+        autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
+        foreach (var (name, parameter) in branch.named_parameters())
+        {
+            AreClose(expected[name], parameter.grad!, 1e-4, name);
+        }
+
+        if (keepLogits)
+        {
+            AreClose(Flat(output.Logits), step.Output.Logits, 1e-5);
+        }
     }
 
     [NoTensorLeak]

@@ -65,7 +65,7 @@ public sealed class EntityFeaturesTests
         using var scope = NewDisposeScope();
         var (table, _) = Create(Present);
         var candidates = table.Candidates();
-        var heads = Rows(table.Heads(candidates, tensor(new long[] { 0, 1, 4, 5, 0 })));
+        var heads = Rows(Heads(table, candidates, tensor(new long[] { 0, 1, 4, 5, 0 })));
         var (all, missing) = (Rows(candidates), Flat(Parameter(table, "missing")));
         CollectionAssert.AreEqual(new[] { all[0], missing, all[4], missing, all[0] }, heads, StructuralComparer);
     }
@@ -77,7 +77,7 @@ public sealed class EntityFeaturesTests
         var (table, _) = Create([5, 4, 3, 2, 1, 0]);
         CollectionAssert.AreEquivalent(new[] { "head.weight", "head.bias", "norm.weight", "norm.bias" }, table.named_parameters().Select(entry => entry.name).ToArray());
         var candidates = table.Candidates();
-        AreClose(Flat(candidates), table.Heads(candidates, arange(Entities)), 0);
+        AreClose(Flat(candidates), Heads(table, candidates, arange(Entities)), 0);
     }
 
     [TestMethod]
@@ -86,12 +86,14 @@ public sealed class EntityFeaturesTests
         using var scope = NewDisposeScope();
         var (table, features) = Create(Present);
         Assert.IsFalse(table.state_dict().Keys.Any(name => name is "features" or "rows" or "available"));
-        table.Heads(table.Candidates(), arange(Entities)).sum().backward();
+        Heads(table, table.Candidates(), arange(Entities)).sum().backward();
         Assert.IsFalse(features.Values.requires_grad);
         Assert.IsTrue(table.parameters().All(parameter => parameter.grad is not null));
     }
 
     private static readonly System.Collections.IComparer StructuralComparer = Comparer<double[]>.Create((a, b) => a.SequenceEqual(b) ? 0 : 1);
+
+    private static Tensor Heads(FeatureEntityTable table, Tensor candidates, Tensor entities) => table.AsHeads(candidates.index_select(0, entities), entities);
 
     private static (FeatureEntityTable Table, EntityFeatures Features) Create(int[] present)
     {
