@@ -87,7 +87,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         var losses = stage.LossNames.Zip(sums, (name, sum) => (name, sum / Math.Max(1, steps))).ToArray();
         if (losses.Any(loss => !double.IsFinite(loss.Item2)))
         {
-            throw new InvalidOperationException($"{task}: the loss is no longer a finite number; lower the stage's learning rate. "
+            throw new LossNotFiniteException($"{task}: the loss is no longer a finite number; lower the stage's learning rate. "
                 + $"The last good checkpoint is kept in {run.Path}");
         }
 

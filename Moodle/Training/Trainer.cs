@@ -25,19 +25,7 @@ public static class Trainer
     public static EvaluationReport Start(MoodleConfig config, string runPath, bool force, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
-        var device = Devices.Parse(config.Device);
-        // Read before the folder is touched: bad data must not cost the run that is there.
-        var graph = RunData.Read(config.Data);
-        if (graph.Validation.IsEmpty)
-        {
-            throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there");
-        }
-
-        var outside = FeatureBuilder.ReadOutside(config, graph);
-        using var run = RunFolder.Create(runPath, force);
-        RunVocabularies.Write(runPath, graph);
-        AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
-        return Run(run, config, graph, outside, device, new LoggingMonitor(monitor, run), cancellation);
+        return Begin(config, runPath, force, test: true, monitor, cancellation).Report!;
     }
 
     /// <summary>Goes on with a run from its last checkpoint, or from the beginning where it has none.</summary>
@@ -46,7 +34,36 @@ public static class Trainer
     /// <param name="cancellation">Finishes the step, saves and stops.</param>
     /// <exception cref="InputException">There is no run, or it cannot be used.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; another call goes on.</exception>
-    public static EvaluationReport Resume(string runPath, ITrainingMonitor monitor, CancellationToken cancellation)
+    public static EvaluationReport Resume(string runPath, ITrainingMonitor monitor, CancellationToken cancellation) =>
+        Continue(runPath, test: true, monitor, cancellation).Report!;
+
+    /// <summary>Starts a run, or goes on with it where it was begun, and ends before the test: for who still chooses between runs.</summary>
+    /// <param name="config">The configuration; that of the run where it was begun.</param>
+    /// <param name="runPath">The run's folder.</param>
+    /// <param name="monitor">Hears messages and progress.</param>
+    /// <param name="cancellation">Finishes the step, saves and stops.</param>
+    /// <returns>The state after the last stage.</returns>
+    /// <exception cref="InputException">Something given cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; another call goes on.</exception>
+    internal static TrainingState TrainOnly(MoodleConfig config, string runPath, ITrainingMonitor monitor, CancellationToken cancellation) =>
+        (RunFolder.Holds(runPath)
+            ? Continue(runPath, test: false, monitor, cancellation)
+            : Begin(config, runPath, force: true, test: false, monitor, cancellation)).State;
+
+    private static (TrainingState State, EvaluationReport? Report) Begin(
+        MoodleConfig config, string runPath, bool force, bool test, ITrainingMonitor monitor, CancellationToken cancellation)
+    {
+        var device = Devices.Parse(config.Device);
+        // Read before the folder is touched: bad data must not cost the run that is there.
+        var graph = ReadData(config);
+        var outside = FeatureBuilder.ReadOutside(config, graph);
+        using var run = RunFolder.Create(runPath, force);
+        RunVocabularies.Write(runPath, graph);
+        AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
+        return Run(run, config, graph, outside, device, test, new LoggingMonitor(monitor, run), cancellation);
+    }
+
+    private static (TrainingState State, EvaluationReport? Report) Continue(string runPath, bool test, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         var config = RunFolder.ReadConfig(runPath);
         var device = Devices.Parse(config.Device);
@@ -54,15 +71,31 @@ public static class Trainer
         RunVocabularies.Check(runPath, graph);
         using var run = RunFolder.Open(runPath);
         // Features from outside stand in the run's folder already, unless it was stopped before.
-        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, new LoggingMonitor(monitor, run), cancellation);
+        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, test, new LoggingMonitor(monitor, run), cancellation);
     }
 
-    private static EvaluationReport Run(
-        RunFolder run, MoodleConfig config, KnowledgeGraph graph, IReadOnlyDictionary<Modality, OutsideFeatures> outside, Device device, LoggingMonitor monitor,
-        CancellationToken cancellation)
+    /// <summary>The data set that a run is started with.</summary>
+    /// <exception cref="InputException">It cannot be read, or has no validation triples.</exception>
+    internal static KnowledgeGraph ReadData(MoodleConfig config)
+    {
+        var graph = RunData.Read(config.Data);
+        return graph.Validation.IsEmpty
+            ? throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there")
+            : graph;
+    }
+
+    private static (TrainingState State, EvaluationReport? Report) Run(
+        RunFolder run, MoodleConfig config, KnowledgeGraph graph, IReadOnlyDictionary<Modality, OutsideFeatures> outside, Device device, bool test,
+        LoggingMonitor monitor, CancellationToken cancellation)
     {
         Devices.SetThreads(config.Threads);
         Describe(graph, config, device, monitor);
+        if (!test)
+        {
+            // Nothing below can look at what is not there.
+            graph = graph.With(graph.Train, graph.Validation, [], []);
+        }
+
         var state = new TrainingState();
         if (run.Checkpoints.Has(CheckpointFolder.Last))
         {
@@ -106,11 +139,11 @@ public static class Trainer
             {
                 using var refit = new UnimodalStage(config, model, QueriesOf(graph.Train), validator, device,
                     new FusedVectorTask(config, model, fusion, AnswersIn(graph.Train), device));
-                runner.Run(refit, state);
+                state = runner.Run(refit, state);
             }
         }
 
-        return Test(run, config, graph, model, monitor, cancellation);
+        return (state, test ? Test(run, config, graph, model, monitor, cancellation) : null);
     }
 
     // The one reading of the test split, by the parameters that validation chose.
@@ -129,7 +162,8 @@ public static class Trainer
         return report;
     }
 
-    private static void Describe(KnowledgeGraph graph, MoodleConfig config, Device device, LoggingMonitor monitor)
+    /// <summary>Tells of the data, what is doubtful about them, and the device.</summary>
+    internal static void Describe(KnowledgeGraph graph, MoodleConfig config, Device device, ITrainingMonitor monitor)
     {
         monitor.Message($"data: {graph.Path} ({graph.Layout} layout): {graph.Entities.Count:N0} entities, {graph.Relations.Count:N0} relations, "
             + $"{graph.Train.Length:N0} training, {graph.Validation.Length:N0} validation and {graph.Test.Length:N0} test triples");
