@@ -67,7 +67,7 @@ internal static class TuneCommand
     private static void Print(SearchResult result)
     {
         var console = ResultConsole.Create();
-        var table = ResultConsole.Table(console, Justify.Right, ["try", "rung", "validation MRR", .. result.Keys]);
+        var table = ResultConsole.Table(console, Justify.Right, ["try", "rung", "validation MRR", .. result.Keys.Select(key => Short(key, result.Keys))]);
         foreach (var (tried, rung, outcome) in result.OfTries)
         {
             string[] cells =
@@ -88,6 +88,13 @@ internal static class TuneCommand
 
         Console.WriteLine(FormattableString.Invariant(
             $"best: {result.BestPath} (try {best.Try.Number}), chosen among {result.Tries.Length} configurations by the same validation triples, so that its validation MRR of {best.Outcome.ValidationMrr:F4} is optimistic."));
-        Console.WriteLine($"The test split was not read; 'moodle train {result.BestPath}' reads it once.");
+        Console.WriteLine($"The test triples were not looked at; 'moodle train {result.BestPath}' ranks them once.");
+    }
+
+    // The end of a path that no other one has: a terminal is narrow.
+    private static string Short(string key, IReadOnlyCollection<string> keys)
+    {
+        var names = key.Split('.');
+        return Enumerable.Range(1, names.Length).Select(count => string.Join('.', names[^count..])).First(end => keys.Count(other => other == end || other.EndsWith('.' + end, StringComparison.Ordinal)) == 1);
     }
 }

@@ -48,7 +48,7 @@ public sealed class ConfigurationSearch
             FeatureBuilder.ReadOutside(tried.Config, graph);
         }
 
-        using var folder = SearchFolder.Open(path, start, space, force);
+        using var folder = SearchFolder.Open(path, start, space, graph, force);
         Trainer.Describe(graph, start, device, monitor);
         return new ConfigurationSearch(space.Plan, tries, folder, monitor, cancellation).Run();
     }
@@ -127,9 +127,10 @@ public sealed class ConfigurationSearch
     private string Describe(SearchRun run)
     {
         var settings = run.Try.Number == 0 ? "the configuration itself" : string.Join(", ", run.Try.Settings.Select(setting => $"{setting.Key}={setting.Text}"));
-        var best = SearchResult.Sorted(_runs.Where(other => other.Rung == run.Rung))[0];
         var figure = run.Outcome.ValidationMrr is { } mrr ? FormattableString.Invariant($"validation MRR {mrr:F4}") : $"failed ({run.Outcome.Problem})";
-        return FormattableString.Invariant($"try {run.Try.Number} ({settings}): {figure} in {run.Outcome.Seconds:F1} s; best of the rung {best.Outcome.ValidationMrr ?? double.NaN:F4} (try {best.Try.Number})");
+        var best = SearchResult.Sorted(_runs.Where(other => other.Rung == run.Rung))[0];
+        var soFar = best.Outcome.ValidationMrr is { } highest ? FormattableString.Invariant($"; best of the rung {highest:F4} (try {best.Try.Number})") : "";
+        return FormattableString.Invariant($"try {run.Try.Number} ({settings}): {figure} in {run.Outcome.Seconds:F1} s{soFar}");
     }
 
     private static string EpochsOf(MoodleConfig config) =>

@@ -1,10 +1,11 @@
 using Moodle.Configuration;
+using Moodle.Graphs;
 using Moodle.Runtime;
 
 namespace Moodle.Training.Search;
 
 /// <summary>
-/// The folder of a search: <c>base.yaml</c> and <c>space.yaml</c>, <c>log.txt</c>, the runs as <c>try-003/rung-1</c>, and at the end
+/// The folder of a search: <c>base.yaml</c> and <c>space.yaml</c>, the data set's vocabularies and digests, <c>log.txt</c>, the runs as <c>try-003/rung-1</c>, and at the end
 /// <c>tune.csv</c> and <c>best.yaml</c>. One process works in it at a time.
 /// </summary>
 internal sealed class SearchFolder : IDisposable
@@ -30,9 +31,10 @@ internal sealed class SearchFolder : IDisposable
     /// <param name="path">The folder.</param>
     /// <param name="start">The configuration that the search starts from.</param>
     /// <param name="space">What it draws from.</param>
+    /// <param name="graph">The data set.</param>
     /// <param name="force">Whether another search that is there is replaced.</param>
     /// <exception cref="InputException">It holds something else, another process works in it, or it cannot be written.</exception>
-    public static SearchFolder Open(string path, MoodleConfig start, SearchSpace space, bool force)
+    public static SearchFolder Open(string path, MoodleConfig start, SearchSpace space, KnowledgeGraph graph, bool force)
     {
         if (RunFolder.Holds(path))
         {
@@ -42,15 +44,18 @@ internal sealed class SearchFolder : IDisposable
         var folder = new SearchFolder(path, RunFolder.Open(path));
         try
         {
-            if (force)
+            var isThere = File.Exists(folder.BasePath);
+            if (isThere && force)
             {
                 folder.Clear();
             }
-            else
+            else if (isThere)
             {
                 folder.CheckSame(start, space);
+                RunVocabularies.Check(path, graph);
             }
 
+            RunVocabularies.Write(path, graph);
             AtomicFile.WriteText(folder.SpacePath, space.ToYaml());
             AtomicFile.WriteText(folder.BasePath, ConfigLoader.ToYaml(start));
             return folder;
@@ -73,11 +78,6 @@ internal sealed class SearchFolder : IDisposable
 
     private void CheckSame(MoodleConfig start, SearchSpace space)
     {
-        if (!File.Exists(BasePath) || !File.Exists(SpacePath))
-        {
-            return;
-        }
-
         var keys = ConfigLoader.KeysOf(ConfigLoader.Load(BasePath, [])).Zip(ConfigLoader.KeysOf(start));
         var difference = keys.Where(pair => pair.First.Default != pair.Second.Default).Select(pair => $"'{pair.First.Path}' was {pair.First.Default} and is {pair.Second.Default}").FirstOrDefault()
             ?? SearchSpaceReader.Read(SpacePath).DifferenceTo(space);
@@ -87,14 +87,16 @@ internal sealed class SearchFolder : IDisposable
         }
     }
 
+    // What makes it a search goes last: a replacement that was cut off is taken up again by force only.
     private void Clear()
     {
+        RunFolder.DropTensors(Path);
         foreach (var tried in Directory.EnumerateDirectories(Path, "try-*").ToArray())
         {
             Directory.Delete(tried, recursive: true);
         }
 
-        foreach (var file in (string[])[BestPath, TablePath, SpacePath, BasePath, System.IO.Path.Combine(Path, "log.txt")])
+        foreach (var file in (string[])[BestPath, TablePath, System.IO.Path.Combine(Path, "log.txt"), SpacePath, BasePath])
         {
             File.Delete(file);
         }
