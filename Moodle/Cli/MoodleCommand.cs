@@ -23,6 +23,7 @@ internal static class MoodleCommand
             ResumeCommand.Create(),
             EvaluateCommand.Create(),
             ReproduceCommand.Create(),
+            TuneCommand.Create(),
             PredictCommand.Create(),
             ReportCommand.Create(),
             ExploreCommand.Create(),

@@ -14,16 +14,21 @@ public static class ConfigLoader
     /// <param name="path">The YAML file.</param>
     /// <param name="sets">Values as <c>key=value</c>, the key being a full path such as <c>text.encoder.layers</c>; the last one of a key holds.</param>
     /// <exception cref="InputException">The file cannot be read, or something in it or in <paramref name="sets"/> is wrong.</exception>
-    public static MoodleConfig Load(string path, IReadOnlyList<string> sets) => Parse<MoodleConfig>(ReadText(path), path, sets);
+    public static MoodleConfig Load(string path, IReadOnlyList<string> sets) => Load(path, sets, []);
 
-    /// <summary>All values as YAML; <see cref="Load"/> gives them back exactly.</summary>
+    /// <summary>Reads a file, sets single values, and then those that a search has drawn.</summary>
+    /// <exception cref="InputException">Something is wrong, or the values do not go together.</exception>
+    public static MoodleConfig Load(string path, IReadOnlyList<string> sets, IReadOnlyList<SearchSetting> drawn) =>
+        Parse<MoodleConfig>(ReadText(path, "configs/default.yaml"), path, sets, drawn);
+
+    /// <summary>All values as YAML; <see cref="Load(string, IReadOnlyList{string})"/> gives them back exactly.</summary>
     public static string ToYaml(MoodleConfig config) => Write(config);
 
     /// <summary>All keys with what they take and their defaults, in the order of the records.</summary>
     public static IReadOnlyList<ConfigKey> Keys() => AllKeys.Value;
 
     /// <summary>Reads any record with properties like those of <see cref="MoodleConfig"/>; errors name the text as <paramref name="source"/>.</summary>
-    internal static T Parse<T>(string yaml, string source, IReadOnlyList<string> sets)
+    internal static T Parse<T>(string yaml, string source, IReadOnlyList<string> sets, IReadOnlyList<SearchSetting>? drawn = null)
         where T : class, new()
     {
         var record = new T();
@@ -32,6 +37,11 @@ public static class ConfigLoader
         foreach (var set in sets)
         {
             reader.Set(set);
+        }
+
+        foreach (var setting in drawn ?? [])
+        {
+            reader.Set(setting.Key, setting.Value, setting.Place);
         }
 
         reader.Check();
@@ -70,7 +80,11 @@ public static class ConfigLoader
             ? KeysOf(property.Info.GetValue(record) ?? Activator.CreateInstance(property.Type)!, $"{prefix}{property.Name}.")
             : [new ConfigKey(prefix + property.Name, ConfigValue.Expected(property, withRules: true), ConfigValue.Format(property.Info.GetValue(record)), property.Info)]);
 
-    private static string ReadText(string path)
+    /// <summary>The text of a YAML file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="example">One that there is, for the message where this one is not.</param>
+    /// <exception cref="InputException">It cannot be read.</exception>
+    internal static string ReadText(string path, string example)
     {
         try
         {
@@ -78,7 +92,7 @@ public static class ConfigLoader
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InputException($"{path}: no such file; give the path of a YAML file, such as configs/default.yaml", error);
+            throw new InputException($"{path}: no such file; give the path of a YAML file, such as {example}", error);
         }
         catch (DecoderFallbackException error)
         {

@@ -30,6 +30,23 @@ internal sealed class ConfigReader(object root, string source)
 
         var key = set[..equals].Trim();
         var place = $"--set {key}";
+        var (record, property) = Find(key, place);
+        _places[key] = place;
+        property.Info.SetValue(record, Value(property, key, ConfigDocument.Value(set[(equals + 1)..].Trim(), property.ElementType is not null), place));
+    }
+
+    /// <summary>Sets a value that <see cref="Value"/> has read.</summary>
+    public void Set(string key, object? value, string place)
+    {
+        var (record, property) = Find(key, place);
+        _places[key] = place;
+        property.Info.SetValue(record, value);
+    }
+
+    /// <summary>The property of a full path, and the record that has it.</summary>
+    /// <exception cref="InputException">The key is unknown, or a section.</exception>
+    public (object Record, ConfigProperty Property) Find(string key, string place)
+    {
         var record = root;
         var names = key.Split('.');
         for (var i = 0; i < names.Length; i++)
@@ -40,15 +57,12 @@ internal sealed class ConfigReader(object root, string source)
                 throw Unknown(key, record, string.Concat(names.Take(i).Select(name => name + ".")), place);
             }
 
-            if (property.IsSection)
+            if (!property.IsSection)
             {
-                record = Section(record, property);
-                continue;
+                return (record, property);
             }
 
-            _places[key] = place;
-            Assign(record, property, key, ConfigDocument.Value(set[(equals + 1)..].Trim(), property.ElementType is not null), place);
-            return;
+            record = Section(record, property);
         }
 
         throw new InputException($"{place}: '{key}' is a section; set one of its keys, such as '{key}.{ConfigProperty.Of(record.GetType())[0].Name}'");
@@ -75,7 +89,7 @@ internal sealed class ConfigReader(object root, string source)
             _places[key] = place;
             if (!property.IsSection)
             {
-                Assign(record, property, key, value, place);
+                property.Info.SetValue(record, Value(property, key, value, place));
             }
             else if (value is YamlMappingNode section)
             {
@@ -100,7 +114,9 @@ internal sealed class ConfigReader(object root, string source)
         return section;
     }
 
-    private static void Assign(object record, ConfigProperty property, string key, YamlNode node, string place)
+    /// <summary>A property's value as a node gives it.</summary>
+    /// <exception cref="InputException">It has another type, or breaks a rule.</exception>
+    public static object? Value(ConfigProperty property, string key, YamlNode node, string place)
     {
         if (!ConfigValue.TryParse(property, node, out var value))
         {
@@ -112,7 +128,7 @@ internal sealed class ConfigReader(object root, string source)
             throw new InputException($"{place}: '{key}' is {ConfigDocument.Show(node)}, expected {broken.Expected}");
         }
 
-        property.Info.SetValue(record, value);
+        return value;
     }
 
     private InputException Unknown(string key, object record, string prefix, string place)

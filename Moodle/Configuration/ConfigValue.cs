@@ -104,13 +104,17 @@ internal static partial class ConfigValue
         return value is not null;
     }
 
-    private static bool IsWhole(Type type) => type == typeof(int) || type == typeof(long);
+    /// <summary>Whether values of the type are whole numbers.</summary>
+    public static bool IsWhole(Type type) => type == typeof(int) || type == typeof(long);
+
+    /// <summary>Whether values of the type are numbers.</summary>
+    public static bool IsNumber(Type type) => IsWhole(type) || type == typeof(float) || type == typeof(double);
 
     private static string Words(Type type) => type switch
     {
         _ when type == typeof(bool) => "true or false",
         _ when IsWhole(type) => "a whole number",
-        _ when type == typeof(float) || type == typeof(double) => "a number",
+        _ when IsNumber(type) => "a number",
         { IsEnum: true } => "one of " + Names(type),
         _ => "a text",
     };

@@ -54,6 +54,9 @@ internal sealed class RunFolder : IDisposable
     public static string Named(string? asked, string name) =>
         asked ?? System.IO.Path.Combine("runs", FormattableString.Invariant($"{name}-{DateTime.Now:yyyyMMdd-HHmmss}"));
 
+    /// <summary>Whether a folder holds a run.</summary>
+    public static bool Holds(string path) => File.Exists(System.IO.Path.Combine(path, ConfigName));
+
     /// <summary>The configuration that a run was started with.</summary>
     /// <exception cref="InputException">The folder holds no run, or its configuration is damaged.</exception>
     public static MoodleConfig ReadConfig(string path)
@@ -68,7 +71,7 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="InputException">A run is there already, or the folder cannot be written.</exception>
     public static RunFolder Create(string path, bool force)
     {
-        var isRun = File.Exists(System.IO.Path.Combine(path, ConfigName));
+        var isRun = Holds(path);
         // What a replacement that was cut off leaves: the configuration goes last.
         var isRest = !isRun && CheckpointsOf(path).Has(CheckpointFolder.Last);
         if ((isRun || isRest) && !force)
@@ -98,18 +101,21 @@ internal sealed class RunFolder : IDisposable
 
     private static void Clear(string path)
     {
-        foreach (var folder in (string[])["tensorboard", "features", "checkpoints"])
-        {
-            var full = System.IO.Path.Combine(path, folder);
-            if (Directory.Exists(full))
-            {
-                Directory.Delete(full, recursive: true);
-            }
-        }
-
+        Delete(path, "tensorboard", "features", "checkpoints");
         foreach (var name in (string[])["log.txt", "metrics.jsonl", "results.json", "report.html", "report.md", ConfigName])
         {
             File.Delete(System.IO.Path.Combine(path, name));
+        }
+    }
+
+    /// <summary>Deletes a run's checkpoints and features, by far the most of what it takes; what remains is its record.</summary>
+    public static void DropTensors(string path) => Delete(path, "checkpoints", "features");
+
+    private static void Delete(string path, params string[] folders)
+    {
+        foreach (var full in folders.Select(folder => System.IO.Path.Combine(path, folder)).Where(Directory.Exists))
+        {
+            Directory.Delete(full, recursive: true);
         }
     }
 

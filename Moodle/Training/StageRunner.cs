@@ -15,7 +15,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
 {
     private readonly Stopwatch _sinceCheckpoint = Stopwatch.StartNew();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
-    private double _secondsBefore;
+    private double? _secondsBefore;
 
     /// <summary>Runs a stage from where the state says to its end, and leaves the stage's best parameters in the module.</summary>
     /// <param name="stage">The stage.</param>
@@ -24,7 +24,8 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public TrainingState Run(Stage stage, TrainingState state)
     {
-        _secondsBefore = Math.Max(_secondsBefore, state.Seconds);
+        // Of earlier processes: the seconds of this one's earlier stages are on the clock already.
+        _secondsBefore ??= state.Seconds;
         stage.Profile = profile;
         if (state.Stage == stage.Name)
         {
@@ -94,7 +95,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         var losses = stage.LossNames.Zip(sums, (name, sum) => (name, sum / Math.Max(1, steps))).ToArray();
         if (losses.Any(loss => !double.IsFinite(loss.Item2)))
         {
-            throw new InvalidOperationException($"{task}: the loss is no longer a finite number; lower the stage's learning rate. "
+            throw new LossNotFiniteException($"{task}: the loss is no longer a finite number; lower the stage's learning rate. "
                 + $"The last good checkpoint is kept in {run.Path}");
         }
 
@@ -190,7 +191,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
     }
 
     private TrainingState Stamp(TrainingState state) =>
-        state with { MetricsLength = run.MetricsLength, Seconds = _secondsBefore + _clock.Elapsed.TotalSeconds };
+        state with { MetricsLength = run.MetricsLength, Seconds = (_secondsBefore ?? 0) + _clock.Elapsed.TotalSeconds };
 
     private void Restore(Stage stage, string name, bool withOptimizer)
     {

@@ -26,25 +26,7 @@ public static class Trainer
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(options);
-        var device = Devices.Parse(config.Device);
-        var measured = options.Profile ? Profile.On(device) : Profile.Off;
-        // Read before the folder is touched: bad data must not cost the run that is there.
-        KnowledgeGraph graph;
-        using (measured.Part("data"))
-        {
-            graph = RunData.Read(config.Data);
-        }
-
-        if (graph.Validation.IsEmpty)
-        {
-            throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there");
-        }
-
-        var outside = FeatureBuilder.ReadOutside(config, graph);
-        using var run = RunFolder.Create(runPath, options.Force);
-        RunVocabularies.Write(runPath, graph);
-        AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
-        return Run(run, config, graph, outside, device, measured, new LoggingMonitor(monitor, run), cancellation);
+        return Begin(config, runPath, options, test: true, monitor, cancellation).Report!;
     }
 
     /// <summary>Goes on with a run from its last checkpoint, or from the beginning where it has none.</summary>
@@ -53,7 +35,42 @@ public static class Trainer
     /// <param name="cancellation">Finishes the step, saves and stops.</param>
     /// <exception cref="InputException">There is no run, or it cannot be used.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; another call goes on.</exception>
-    public static EvaluationReport Resume(string runPath, ITrainingMonitor monitor, CancellationToken cancellation)
+    public static EvaluationReport Resume(string runPath, ITrainingMonitor monitor, CancellationToken cancellation) =>
+        Continue(runPath, test: true, monitor, cancellation).Report!;
+
+    /// <summary>Starts a run, or goes on with it where it was begun, and ends before the test: for who still chooses between runs.</summary>
+    /// <param name="config">The configuration; that of the run where it was begun.</param>
+    /// <param name="runPath">The run's folder.</param>
+    /// <param name="monitor">Hears messages and progress.</param>
+    /// <param name="cancellation">Finishes the step, saves and stops.</param>
+    /// <returns>The state after the last stage.</returns>
+    /// <exception cref="InputException">Something given cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; another call goes on.</exception>
+    internal static TrainingState TrainOnly(MoodleConfig config, string runPath, ITrainingMonitor monitor, CancellationToken cancellation) =>
+        (RunFolder.Holds(runPath)
+            ? Continue(runPath, test: false, monitor, cancellation)
+            : Begin(config, runPath, new StartOptions { Force = true }, test: false, monitor, cancellation)).State;
+
+    private static (TrainingState State, EvaluationReport? Report) Begin(
+        MoodleConfig config, string runPath, StartOptions options, bool test, ITrainingMonitor monitor, CancellationToken cancellation)
+    {
+        var device = Devices.Parse(config.Device);
+        var profile = options.Profile ? Profile.On(device) : Profile.Off;
+        // Read before the folder is touched: bad data must not cost the run that is there.
+        KnowledgeGraph graph;
+        using (profile.Part("data"))
+        {
+            graph = ReadData(config);
+        }
+
+        var outside = FeatureBuilder.ReadOutside(config, graph);
+        using var run = RunFolder.Create(runPath, options.Force);
+        RunVocabularies.Write(runPath, graph);
+        AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
+        return Run(run, config, graph, outside, device, profile, test, new LoggingMonitor(monitor, run), cancellation);
+    }
+
+    private static (TrainingState State, EvaluationReport? Report) Continue(string runPath, bool test, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         var config = RunFolder.ReadConfig(runPath);
         var device = Devices.Parse(config.Device);
@@ -61,11 +78,21 @@ public static class Trainer
         RunVocabularies.Check(runPath, graph);
         using var run = RunFolder.Open(runPath);
         // Features from outside stand in the run's folder already, unless it was stopped before.
-        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, Profile.Off, new LoggingMonitor(monitor, run), cancellation);
+        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, Profile.Off, test, new LoggingMonitor(monitor, run), cancellation);
     }
 
-    private static EvaluationReport Run(
-        RunFolder run, MoodleConfig config, KnowledgeGraph graph, IReadOnlyDictionary<Modality, OutsideFeatures> outside, Device device, Profile profile,
+    /// <summary>The data set that a run is started with.</summary>
+    /// <exception cref="InputException">It cannot be read, or has no validation triples.</exception>
+    internal static KnowledgeGraph ReadData(MoodleConfig config)
+    {
+        var graph = RunData.Read(config.Data);
+        return graph.Validation.IsEmpty
+            ? throw new InputException($"{graph.Path}: the validation split holds no triple; training chooses its best parameters by validation, so move some training triples there")
+            : graph;
+    }
+
+    private static (TrainingState State, EvaluationReport? Report) Run(
+        RunFolder run, MoodleConfig config, KnowledgeGraph graph, IReadOnlyDictionary<Modality, OutsideFeatures> outside, Device device, Profile profile, bool test,
         LoggingMonitor monitor, CancellationToken cancellation)
     {
         Devices.SetThreads(config.Threads);
@@ -73,6 +100,12 @@ public static class Trainer
         using (profile.Part("audit"))
         {
             Describe(graph, config, device, monitor);
+        }
+
+        if (!test)
+        {
+            // Nothing below can look at what is not there.
+            graph = graph.With(graph.Train, graph.Validation, [], []);
         }
 
         var state = new TrainingState();
@@ -118,13 +151,14 @@ public static class Trainer
             {
                 using var refit = new UnimodalStage(config, model, QueriesOf(graph.Train), validator, device,
                     new FusedVectorTask(config, model, fusion, AnswersIn(graph.Train), device));
-                runner.Run(refit, state);
+                state = runner.Run(refit, state);
             }
         }
 
-        EvaluationReport report;
-        using (profile.Part("test"))
+        EvaluationReport? report = null;
+        if (test)
         {
+            using var part = profile.Part("test");
             report = Test(run, config, graph, model, monitor, cancellation);
         }
 
@@ -136,7 +170,7 @@ public static class Trainer
             }
         }
 
-        return report;
+        return (state, report);
     }
 
     // The one reading of the test split, by the parameters that validation chose.
@@ -155,7 +189,8 @@ public static class Trainer
         return report;
     }
 
-    private static void Describe(KnowledgeGraph graph, MoodleConfig config, Device device, LoggingMonitor monitor)
+    /// <summary>Tells of the data, what is doubtful about them, and the device.</summary>
+    internal static void Describe(KnowledgeGraph graph, MoodleConfig config, Device device, ITrainingMonitor monitor)
     {
         monitor.Message($"data: {graph.Path} ({graph.Layout} layout): {graph.Entities.Count:N0} entities, {graph.Relations.Count:N0} relations, "
             + $"{graph.Train.Length:N0} training, {graph.Validation.Length:N0} validation and {graph.Test.Length:N0} test triples");

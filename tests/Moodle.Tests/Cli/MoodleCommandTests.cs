@@ -7,7 +7,7 @@ public sealed class MoodleCommandTests
     public void Help_NamesEveryCommand()
     {
         var help = CommandLine.Done("--help");
-        foreach (var command in new[] { "train", "resume", "evaluate", "predict", "data", "bench", "doctor" })
+        foreach (var command in new[] { "train", "resume", "evaluate", "tune", "predict", "data", "bench", "doctor" })
         {
             Assert.MatchesRegex($@"\n  {command}\b", help);
             Assert.Contains("Usage:", CommandLine.Done(command, "--help"));
@@ -23,6 +23,7 @@ public sealed class MoodleCommandTests
         foreach (var (command, options) in new[]
         {
             ("train", "--set --run --seed --device --force"),
+            ("tune", "--set --run --tries --seed --device --force"),
             ("evaluate", "--split --checkpoint --json --ranks --device"),
             ("predict", "--head --relation --tail --top --new --in --out --json --checkpoint --device"),
         })
@@ -36,7 +37,7 @@ public sealed class MoodleCommandTests
     }
 
     [TestMethod]
-    [DataRow("moodle: a command is missing: train, encode, resume, evaluate, reproduce, predict, report, explore, data, bench, doctor; 'moodle --help' shows what can be given")]
+    [DataRow("moodle: a command is missing: train, encode, resume, evaluate, reproduce, tune, predict, report, explore, data, bench, doctor; 'moodle --help' shows what can be given")]
     [DataRow("moodle: unknown command 'trian', did you mean 'train'?; 'moodle --help' shows what can be given", "trian", "x.yaml")]
     [DataRow("moodle: unknown command 'xyzzy'; 'moodle --help' shows what can be given", "xyzzy")]
     [DataRow("moodle: unknown option '--sead', did you mean '--seed'?; 'moodle train --help' shows what can be given", "train", "x.yaml", "--sead", "3")]

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Moodle.Configuration;
 using Moodle.Tests.Support;
+using Moodle.Training.Search;
 
 namespace Moodle.Tests.Solution;
 
@@ -18,6 +19,17 @@ public sealed class RepositoryTests
         foreach (var file in files)
         {
             ConfigLoader.Load(file, []);
+        }
+    }
+
+    [TestMethod]
+    public void EverySpace_CanBeDrawnFrom()
+    {
+        var files = Directory.GetFiles(TestData.RequireRepository("configs", "spaces"), "*.yaml");
+        Assert.IsNotEmpty(files);
+        foreach (var file in files)
+        {
+            SearchTry.Draw(SearchSpaceReader.Read(file), TestData.RequireRepository("configs", Path.GetFileName(file)), []);
         }
     }
 

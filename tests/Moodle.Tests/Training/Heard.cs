@@ -11,6 +11,8 @@ internal sealed class Heard(Action<string>? atProgress = null) : ITrainingMonito
 
     public int ProgressCalls { get; private set; }
 
+    public HashSet<string> Tasks { get; } = [];
+
     public void Message(string text)
     {
         lock (_lock)
@@ -24,6 +26,7 @@ internal sealed class Heard(Action<string>? atProgress = null) : ITrainingMonito
         lock (_lock)
         {
             ProgressCalls++;
+            Tasks.Add(task);
             atProgress?.Invoke(task);
         }
     }
