@@ -30,35 +30,44 @@ internal sealed class DeviceRanks : IDisposable
 
     /// <summary>Counts a batch of queries; the host need not wait for the device.</summary>
     /// <param name="start">The first query.</param>
-    /// <param name="logits">For each branch float32 [queries, |E|].</param>
+    /// <param name="logits">For each branch float32 [queries, |E|], contiguous; what is filtered is overwritten.</param>
     internal void Add(int start, IReadOnlyList<Tensor> logits)
     {
+        using var scope = NewDisposeScope();
         var (queries, entities, device) = ((int)logits[0].shape[0], logits[0].shape[1], logits[0].device);
-        var slots = Enumerable.Range(0, queries).SelectMany(row => _queries.SlotsOf(start + row).ToArray().Select(slot => (Row: row, Slot: slot)));
-        // A popular query has many slots, each of which takes a copy of its row: not more at once than the logits themselves.
-        foreach (var some in slots.Chunk(queries))
+        var (slots, rows, golds, filtered) = (new List<int>(), new List<long>(), new List<long>(), new List<long>());
+        for (var row = 0; row < queries; row++)
         {
-            var (slotsOfFiltered, placesOfFiltered) = (new List<long>(), new List<long>());
-            for (var i = 0; i < some.Length; i++)
+            var known = _known[(int)_queries.Entities[start + row], (int)_queries.Relations[start + row]];
+            foreach (var entity in known)
             {
-                var (row, slot) = some[i];
-                var known = _known[(int)_queries.Entities[start + row], (int)_queries.Relations[start + row]];
-                _slots.Add(slot);
-                _filters.Add(((int)entities - known.Length, known.BinarySearch(GoldOf(slot)) >= 0));
-                foreach (var entity in known)
-                {
-                    slotsOfFiltered.Add(i);
-                    placesOfFiltered.Add((i * entities) + entity);
-                }
+                filtered.Add((row * entities) + entity);
             }
 
-            using var scope = NewDisposeScope();
-            var rows = tensor(Array.ConvertAll(some, each => (long)each.Row), device: device); // [slots]
-            var golds = tensor(Array.ConvertAll(some, each => (long)GoldOf(each.Slot)), device: device).unsqueeze(1); // [slots, 1]
-            var (filteredSlots, filtered) = (tensor(slotsOfFiltered.ToArray(), device: device), tensor(placesOfFiltered.ToArray(), device: device)); // [filtered]
-            for (var branch = 0; branch < logits.Count; branch++)
+            foreach (var slot in _queries.SlotsOf(start + row))
             {
-                _counts[branch].Add(Count(logits[branch].index_select(0, rows), golds, filteredSlots, filtered).DetachFromDisposeScope());
+                var gold = slot % 2 == (int)QuerySide.Tail ? _triples[slot / 2].Tail : _triples[slot / 2].Head;
+                rows.Add(row);
+                golds.Add((row * entities) + gold);
+                _slots.Add(slot);
+                _filters.Add(((int)entities - known.Length, known.BinarySearch(gold) >= 0));
+            }
+        }
+
+        Tensor Numbers(List<long> values) => tensor(values.ToArray(), device: device);
+        var (places, owners, hidden) = (Numbers(golds), Numbers(rows), Numbers(filtered));
+        // All gold scores before anything is hidden: branches may share a tensor.
+        var scores = logits.Select(branch => branch.reshape(-1).index_select(0, places).unsqueeze(1)).ToArray(); // [slots, 1] each
+        for (var branch = 0; branch < logits.Count; branch++)
+        {
+            // What is filtered becomes NaN, which no comparison counts.
+            logits[branch].view(-1).index_fill_(0, hidden, float.NaN);
+            // A popular query has many slots, each of which takes a copy of its row: not more at once than the logits themselves.
+            for (var first = 0L; first < rows.Count; first += queries)
+            {
+                var count = Math.Min(queries, rows.Count - first);
+                var own = logits[branch].index_select(0, owners.narrow(0, first, count)); // [count, |E|]
+                _counts[branch].Add(Count(own, scores[branch].narrow(0, first, count)).DetachFromDisposeScope());
             }
         }
     }
@@ -84,18 +93,11 @@ internal sealed class DeviceRanks : IDisposable
         }
     }
 
-    private int GoldOf(int slot) => slot % 2 == (int)QuerySide.Tail ? _triples[slot / 2].Tail : _triples[slot / 2].Head;
-
-    // Unfiltered scores below the gold score's tie band, those not above it, and whether the gold score is NaN: int64 [slots, 3].
-    private static Tensor Count(Tensor scores, Tensor golds, Tensor slotsOfFiltered, Tensor placesOfFiltered)
+    // Scores below the gold score's tie band, those not above it, and whether the gold score is NaN: int64 [slots, 3].
+    private static Tensor Count(Tensor scores, Tensor gold)
     {
-        var gold = scores.gather(1, golds); // [slots, 1]
         var (lower, upper) = TieBand.Around(gold);
-        var filtered = scores.view(-1).index_select(0, placesOfFiltered).unsqueeze(1); // [filtered, 1]
-        Tensor Ends(Tensor band) => band.index_select(0, slotsOfFiltered);
-        Tensor OfSlots(Tensor which) => zeros(scores.shape[0], dtype: ScalarType.Int64, device: scores.device).index_add(0, slotsOfFiltered, which.squeeze(1).to(ScalarType.Int64), 1);
-        return stack(
-            [scores.lt(lower).sum(1) - OfSlots(filtered.lt(Ends(lower))), scores.le(upper).sum(1) - OfSlots(filtered.le(Ends(upper))), gold.isnan().squeeze(1).to(ScalarType.Int64)], 1);
+        return stack([scores.lt(lower).sum(1), scores.le(upper).sum(1), gold.isnan().squeeze(1).to(ScalarType.Int64)], 1);
     }
 
     /// <inheritdoc/>

@@ -161,11 +161,12 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         using var part = profile.Part($"{stage.Name}: checkpoints");
         using var scope = NewDisposeScope();
         var tensors = ModuleTensors.Of(stage.Module, ModelPrefix);
-        if (state.Epoch > 0)
+        bool Better(string name) => prefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal));
+        if (state.Epoch > 0 && !tensors.Keys.All(Better))
         {
             foreach (var (name, tensor) in run.Checkpoints.Load(CheckpointFolder.Best).Tensors)
             {
-                if (!prefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
+                if (!Better(name))
                 {
                     tensors[name] = tensor;
                 }
