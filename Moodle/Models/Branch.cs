@@ -1,4 +1,5 @@
 using Moodle.Configuration;
+using Moodle.Models.Cuda;
 using Moodle.Models.Scorers;
 using static TorchSharp.torch;
 
@@ -7,9 +8,7 @@ namespace Moodle.Models;
 /// <summary>One modality's own model: entity vectors, relation parameters and scorer.</summary>
 public sealed class Branch : nn.Module
 {
-    private readonly double _dropout;
-    private readonly double _n3;
-    private readonly double _relationWeight;
+    private readonly BranchConfig _config;
     private readonly Scorer scorer;
     private readonly EntityTable entities;
     private readonly LoopBias loops;
@@ -18,7 +17,7 @@ public sealed class Branch : nn.Module
     public Branch(Modality modality, BranchConfig config, int entityCount, int relationCount, EntityFeatures? features) : base(nameof(Branch))
     {
         ArgumentNullException.ThrowIfNull(config);
-        (Modality, _dropout, _n3, _relationWeight) = (modality, config.Dropout, config.N3, config.RelationWeight);
+        (Modality, _config) = (modality, config);
         scorer = Scorer.Create(config, relationCount);
         entities = features is null
             ? new FreeEntityTable(scorer, entityCount, config.InitScale)
@@ -34,7 +33,7 @@ public sealed class Branch : nn.Module
     public int Size => scorer.EntitySize;
 
     /// <summary>Whether relation prediction has something to add to the loss.</summary>
-    public bool PredictsRelations => _relationWeight > 0 && scorer.ScoresRelations;
+    public bool PredictsRelations => _config.RelationWeight > 0 && scorer.ScoresRelations;
 
     /// <summary>float32 [|E|], 1 for an entity that has the modality.</summary>
     public Tensor Available => entities.Available;
@@ -63,21 +62,25 @@ public sealed class Branch : nn.Module
     {
         ArgumentNullException.ThrowIfNull(candidates);
         ArgumentNullException.ThrowIfNull(batch);
+        var biases = loops.Of(batch.Relations); // [queries]
+        if (scorer is ComplEx complex && TrainingKernels.For(candidates.device) is { } kernels)
+        {
+            return new ComplExStep(kernels, _config, complex, entities, candidates, biases, batch, smoothing, training);
+        }
+
         // Both ends at once: the gradient of a gather is as large as the table.
         var ends = candidates.index_select(0, cat([batch.Heads, batch.Answers], 0)); // [queries + answers, size]
         var vectors = entities.AsHeads(ends.narrow(0, 0, batch.Count), batch.Heads); // [queries, size]
         var tails = ends.narrow(0, batch.Count, batch.Answers.shape[0]); // [answers, size]
-        return new BranchStep(scorer, vectors, Query(vectors, batch.Relations), candidates, loops.Of(batch.Relations), Available.index_select(0, batch.Heads), batch, smoothing)
-        {
-            Norm = Regularise(vectors, tails, batch),
-            Relations = PredictRelations(vectors, tails, batch),
-        };
+        return new RecordedStep(
+            scorer, vectors, Query(vectors, batch.Relations), candidates, biases, Available.index_select(0, batch.Heads), batch, smoothing,
+            Regularise(vectors, tails, batch), PredictRelations(vectors, tails, batch));
     }
 
     private Tensor Query(Tensor vectors, Tensor relations)
     {
         var queries = scorer.Query(vectors, relations); // [queries, size]
-        return training && _dropout > 0 ? nn.functional.dropout(queries, _dropout, true) : queries;
+        return training && _config.Dropout > 0 ? nn.functional.dropout(queries, _config.Dropout, true) : queries;
     }
 
     // Relation prediction (Chen et al. 2021): the cross-entropy of each triple's relation among all relations and reciprocals, given its two ends.
@@ -90,18 +93,18 @@ public sealed class Branch : nn.Module
 
         var logits = scorer.ScoreRelations(vectors.index_select(0, batch.AnswerRows), tails); // [answers, 2|R|]
         var each = nn.functional.cross_entropy(logits, batch.Relations.index_select(0, batch.AnswerRows), reduction: nn.Reduction.None); // [answers]
-        return (each * batch.AnswerWeights).sum() * (_relationWeight / batch.TotalWeight);
+        return (each * batch.AnswerWeights).sum() * (_config.RelationWeight / batch.TotalWeight);
     }
 
     // N3 (Lacroix et al. 2018): each training triple counts its head, relation and tail once, as if it had a row of its own.
     private Tensor? Regularise(Tensor vectors, Tensor tails, QueryBatch batch)
     {
-        if (_n3 == 0 || scorer.EntityNorm(vectors) is not { } heads || scorer.RelationNorm(batch.Relations) is not { } relations)
+        if (_config.N3 == 0 || scorer.EntityNorm(vectors) is not { } heads || scorer.RelationNorm(batch.Relations) is not { } relations)
         {
             return null;
         }
 
-        return (((heads + relations) * batch.Weights).sum() + (scorer.EntityNorm(tails)! * batch.AnswerWeights).sum()) * (_n3 / batch.TotalWeight);
+        return (((heads + relations) * batch.Weights).sum() + (scorer.EntityNorm(tails)! * batch.AnswerWeights).sum()) * (_config.N3 / batch.TotalWeight);
     }
 }
 

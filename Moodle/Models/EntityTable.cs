@@ -15,6 +15,9 @@ public abstract class EntityTable : nn.Module
     /// <summary>float32 [|E|], 1 for an entity that has the modality and 0 for one that lacks it.</summary>
     public abstract Tensor Available { get; }
 
+    /// <summary>What entities that lack the modality ask with, [1, size]; null where there are none.</summary>
+    internal virtual Parameter? Missing => null;
+
     /// <summary>Vectors of all entities as candidates: [|E|, size]. Computed anew on each call, with gradients.</summary>
     public abstract Tensor Candidates();
 

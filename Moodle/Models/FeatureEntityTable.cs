@@ -49,6 +49,9 @@ public sealed class FeatureEntityTable : EntityTable
     public override Tensor Available => _features.Available;
 
     /// <inheritdoc/>
+    internal override Parameter? Missing => missing;
+
+    /// <inheritdoc/>
     public override Tensor Candidates()
     {
         var known = head.forward(norm.forward(_features.Values)); // [present, size]

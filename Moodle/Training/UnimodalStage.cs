@@ -133,7 +133,7 @@ internal sealed class UnimodalStage : Stage
         {
             factors = Array.ConvertAll(factors, factor => factor.detach());
             var guided = guides.Length == 0 ? [] : autograd.grad(guides, steps.Select(each => each.Output.Logits).ToArray(), factors);
-            var roots = steps.SelectMany((each, m) => each.Roots(factors[m] / batch.TotalWeight, guided.Count == 0 ? null : guided[m], keepLogits: _fused is not null))
+            var roots = steps.SelectMany((each, m) => each.Roots(factors[m], guided.Count == 0 ? null : guided[m], keepLogits: _fused is not null))
                 .Concat(total.Select(term => (term, ones_like(term)))).ToArray();
             autograd.backward([.. roots.Select(root => root.Item1)], [.. roots.Select(root => root.Item2)]);
         }

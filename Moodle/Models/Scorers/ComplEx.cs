@@ -15,6 +15,9 @@ public sealed class ComplEx : Scorer
         RegisterComponents();
     }
 
+    /// <summary>[2|R|, 2 rank].</summary>
+    internal Parameter Relations => relations;
+
     /// <inheritdoc/>
     public override Tensor Query(Tensor heads, Tensor relations)
     {

@@ -90,7 +90,7 @@ public sealed class BranchTests
         var step = branch.Train(candidates, batch, smoothing);
         AreClose(Flat(losses), step.Losses, 1e-5);
         AreClose(Flat(output.Logits), step.Output.Logits, 1e-5);
-        var roots = step.Roots(tensor(0.3f), others, keepLogits);
+        var roots = step.Roots(tensor(0.3f * (float)batch.TotalWeight), others, keepLogits);
         autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
         foreach (var (name, parameter) in branch.named_parameters())
         {
