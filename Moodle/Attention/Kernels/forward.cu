@@ -20,7 +20,6 @@ struct ForwardShared
     uint4 k[STAGES][SLOTS * CHUNKS];
     uint4 v[STAGES][SLOTS * CHUNKS];
     int list[WINDOW];
-    int totals[FORWARD_THREADS / 32];
 };
 
 struct RowState
@@ -330,13 +329,17 @@ __device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& sta
     }
 }
 
-// Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means.
+// Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means. The pool is empty afterwards.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, float* __restrict__ states, float* __restrict__ maxima,
-    float* __restrict__ sums, u16* __restrict__ meanQueries, float* __restrict__ thresholds, const Group* __restrict__ groups, Shape p)
+    float* __restrict__ sums, u16* __restrict__ meanQueries, float* __restrict__ thresholds, int* __restrict__ pool, const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
     ForwardShared& s = *(ForwardShared*)memory;
+    if (blockIdx.x + blockIdx.y + threadIdx.x == 0)
+    {
+        *pool = 0;
+    }
     const Group g = groups[blockIdx.x / tiles_of(p)];
     const Bounds b = bounds_of(g, p);
     const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
@@ -400,7 +403,6 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     ForwardShared& s = *(ForwardShared*)memory;
     const int group = blockIdx.x / tiles_of(p);
     const Group g = groups[group];
-    const Listed listed = lists[blockIdx.y * (gridDim.x / tiles_of(p)) + group];
     const Bounds b = bounds_of(g, p);
     const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
     if (firstRow >= b.end)
@@ -408,11 +410,8 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         return;
     }
     const long long offset = g.base + blockIdx.y * p.headStride;
-    if (listed.count > 0)
-    {
-        load_rows<ROWS, FORWARD_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
-        copy_commit();
-    }
+    load_rows<ROWS, FORWARD_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
+    copy_commit();
     RowState state;
     const float4* from = state_of((float*)states, p);
 #pragma unroll
@@ -433,17 +432,14 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
             state.l[mt][h] = (lane & 3) == 0 ? sums[at] : 0;
         }
     }
-    if (listed.count > 0)
+    copy_wait<0>();
+    Stripes<FORWARD_THREADS> stripes(masks, pool, lists, group, g, blockIdx.y, p, s.list);
+    int count = stripes.next();
+    const Queries queries(shared_address(s.q));
+    for (; count > 0; count = stripes.next())
     {
-        copy_wait<0>();
-        __syncthreads();
-        const Queries queries(shared_address(s.q));
-        Stripes<FORWARD_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), pool, listed, s.list, s.totals);
-        ListedKeys key = {s.list};
-        for (int count = stripes.next(); count > 0; count = stripes.next())
-        {
-            attend<ListedKeys, false>(s, state, queries, k + offset, v + offset, p.rowStride, count, key, firstRow);
-        }
+        const ListedKeys key = {s.list};
+        attend<ListedKeys, false>(s, state, queries, k + offset, v + offset, p.rowStride, count, key, firstRow);
     }
 
 #pragma unroll

@@ -31,6 +31,8 @@ struct Shape
     int tiles;                       // row tiles of a head that have a place in the kept state
     int groupRows, block, step, init, local;
     float theta;                     // nats
+    int groups;                      // whose masks and lists are in memory
+    int chunk, chunks;               // keys that are looked at together, a multiple of 128; the number of such chunks in the longest sequence
 };
 
 struct Bounds
@@ -225,16 +227,20 @@ template <int Rows> __device__ __forceinline__ void fragment_t(u32 (&r)[4], u32 
     load_matrix_transposed(r, tile + at<Rows>(row + (lane & 15), piece + (lane >> 4)));
 }
 
-// Rows [first, first + Rows) of one head, zeros from row end on.
-template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
+// Of one head, the rows that slots [first, first + Rows) stand for; zeros from slot `end` on.
+template <int Rows, int Threads, class Row> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end, Row row)
 {
 #pragma unroll
     for (int i = 0; i < Rows * CHUNKS / Threads; i++)
     {
-        const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, r = first + row;
-        const bool valid = r < end;
-        copy16(tile + at<Rows>(row, c), from + (valid ? r : 0) * stride + c * 8, valid);
+        const int piece = i * Threads + threadIdx.x, place = piece / CHUNKS, c = piece % CHUNKS, slot = first + place;
+        const bool valid = slot < end;
+        copy16(tile + at<Rows>(place, c), from + (valid ? row(slot) : 0) * stride + c * 8, valid);
     }
+}
+template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
+{
+    load_rows<Rows, Threads>(tile, from, stride, first, end, [](int row) { return row; });
 }
 
 // The keys that a group attends to, numbered: those of its anchor region, then stripe by stripe those of its list.
@@ -265,100 +271,91 @@ __device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u
     }
 }
 
-// The stripes of a group and head: their number, and where their list begins in the pool; -1 where there was no room for it.
+// The lower `count` bits.
+__device__ __forceinline__ u32 below(int count) { return count <= 0 ? 0 : count >= 32 ? ALL : (1u << count) - 1; }
+
+// The stripes of a group and head among a chunk of keys: their number, and where their list begins in the pool; -1 where there was no room for it, and the
+// mask's bits tell. The pool's first number is how much of it has been given away.
 struct Listed
 {
     int start, count;
 };
 
-// Stripes in order, window by window: a window holds WINDOW keys. They come from their list, or where there is none from the mask's bits, Threads * 4 words
-// at a time. All threads of the block call it.
+// A group's stripes in order, window by window: a window holds WINDOW keys. All threads of the block call it.
 #define WINDOW 2048
 template <int Threads> struct Stripes
 {
-    __device__ __forceinline__ Stripes(const u32* mask, int length, const int* pool, Listed listed, int (&list)[WINDOW], int (&totals)[Threads / 32])
-        : words((const uint4*)mask), quads((length + 127) / 128), pool(pool + listed.start), listed(listed), batch(0), before(0), window(0), list(list), totals(totals) {}
+    __device__ __forceinline__ Stripes(const u32* masks, const int* pool, const Listed* lists, int group, const Group& g, int head, const Shape& p, int (&list)[WINDOW])
+        : mask(masks + head * p.words + g.mask), pool(pool), lists(lists + ((long long)head * p.groups + group) * p.chunks), chunks(p.chunks), chunk(p.chunk),
+          end(candidates_end(bounds_of(g, p))), batch(0), before(0), window(0), list(list) {}
 
     // The number of keys in the next window; 0 at the end. The list may be read after it, until the next call, which waits for all readers.
     __device__ __forceinline__ int next()
     {
+        const int lane = threadIdx.x & 31;
         __syncthreads();
-        if (listed.start < 0)
+        for (; batch < chunks; batch += 32)
         {
-            return next_of_mask();
-        }
-        const int count = min2(WINDOW, listed.count - window);
-        for (int i = threadIdx.x; i < count; i += Threads)
-        {
-            list[i] = pool[window + i];
-        }
-        __syncthreads();
-        window += count;
-        return count;
-    }
-
-private:
-    const uint4* words;
-    int quads;
-    const int* pool;
-    Listed listed;
-    int batch, before, window; // before: keys in earlier batches; window: keys in earlier windows
-    int (&list)[WINDOW];
-    int (&totals)[Threads / 32];
-
-    __device__ __noinline__ int next_of_mask()
-    {
-        while (batch * Threads < quads)
-        {
-            const int quad = batch * Threads + threadIdx.x, lane = threadIdx.x & 31;
-            uint4 w;
-            w.x = w.y = w.z = w.w = 0;
-            if (quad < quads)
+            Listed own = {0, 0};
+            if (batch + lane < chunks)
             {
-                w = words[quad];
+                own = lists[batch + lane];
             }
-            const int own = __popc(w.x) + __popc(w.y) + __popc(w.z) + __popc(w.w);
-            int rank = sum_up_to(own);
-            if (lane == 31)
+            const int upTo = sum_up_to(own.count), all = __shfl_sync(ALL, upTo, 31);
+            for (int i = threadIdx.x >> 5; i < min2(32, chunks - batch); i += Threads / 32) // each warp has chunks of its own
             {
-                totals[threadIdx.x >> 5] = rank;
+                const int start = __shfl_sync(ALL, own.start, i), count = __shfl_sync(ALL, own.count, i), place = before - window + __shfl_sync(ALL, upTo, i) - count;
+                if (start < 0)
+                {
+                    const int first = (batch + i) * chunk;
+                    read_mask(mask, first, min2(first + chunk, end), place, list);
+                }
+                else
+                {
+                    for (int j = max2(0, -place) + lane; j < min2(count, WINDOW - place); j += 32)
+                    {
+                        list[place + j] = pool[start + j];
+                    }
+                }
             }
-            __syncthreads();
-            int all = 0, earlier = 0;
-#pragma unroll
-            for (int i = 0; i < Threads / 32; i++)
-            {
-                earlier += i < (int)(threadIdx.x >> 5) ? totals[i] : 0;
-                all += totals[i];
-            }
-            rank += before + earlier - own - window; // place of the thread's first key in the window
-            rank = put(w.x, quad * 128, rank);
-            rank = put(w.y, quad * 128 + 32, rank);
-            rank = put(w.z, quad * 128 + 64, rank);
-            put(w.w, quad * 128 + 96, rank);
-            __syncthreads();
             if (before + all - window >= WINDOW)
             {
                 window += WINDOW; // the batch is looked at again for the next window
+                __syncthreads();
                 return WINDOW;
             }
             before += all;
-            batch++;
         }
+        __syncthreads();
         const int rest = before - window;
         window = before;
         return rest;
     }
 
-    __device__ __forceinline__ int put(u32 word, int key, int rank)
+private:
+    const u32* mask;
+    const int* pool;
+    const Listed* lists;
+    int chunks, chunk, end;
+    int batch, before, window; // before: keys in earlier batches of chunks; window: keys in earlier windows
+    int (&list)[WINDOW];
+
+    // The keys from `first` to `end`, the first of which has a place in the window, or before or after it.
+    static __device__ __noinline__ void read_mask(const u32* mask, int first, int end, int place, int* list)
     {
-        for (; word != 0; word &= word - 1, rank++)
+        for (; first < end; first += 1024)
         {
-            if (rank >= 0 && rank < WINDOW)
+            const int own = first + (threadIdx.x & 31) * 32;
+            u32 word = own < end ? mask[own / 32] & below(end - own) : 0;
+            const int upTo = sum_up_to(__popc(word));
+            for (int rank = place + upTo - __popc(word); word != 0; word &= word - 1, rank++)
             {
-                list[rank] = key + __ffs(word) - 1;
+                if (rank >= 0 && rank < WINDOW)
+                {
+                    list[rank] = own + __ffs(word) - 1;
+                }
             }
+            place += __shfl_sync(ALL, upTo, 31);
         }
-        return rank;
     }
 };
