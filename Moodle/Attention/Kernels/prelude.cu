@@ -2,6 +2,7 @@
 // (head size: 64 or 128), F16 (1: half precision, 0: bfloat16) and CAUSAL (0 or 1). The host's side is Moodle/Attention/Cuda.
 typedef unsigned int u32;
 typedef unsigned short u16; // one half-precision or bfloat16 number, never computed with as such
+typedef unsigned long long u64;
 
 #define CHUNKS (D / 8)            // 16-byte pieces of a row
 #define KSTEPS (D / 16)           // matrix instructions along a row
@@ -91,10 +92,10 @@ __device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], u32 b
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 #define HOPPER 1
-typedef unsigned long long u64;
-
-// What wgmma needs to know of a tile in shared memory: its address; eight rows of 128 bytes follow each other.
-__device__ __forceinline__ u64 descriptor(u32 address) { return (u64)((address & 0x3ffff) >> 4) | 64ull << 16 | 64ull << 32 | 1ull << 62; }
+// What wgmma needs to know of a tile in shared memory: its address, and that eight rows of 128 bytes follow each other. This is the lower half, to which one may
+// add: 1 is 16 bytes further. (Made anew for every product, descriptors took a fifth of the instructions, and stood between the products.)
+__device__ __forceinline__ u32 descriptor(u32 address) { return address >> 4 | 64u << 16; }
+#define DESCRIPTOR(register, lower) "mov.b64 " register ", {" lower ", upper}; "
 // A warp group's products run beside its other instructions: begun and committed, and waited for. What the compiler knows of a sum's registers is renewed
 // after the wait, and made before the beginning (hold), so that nothing reads or writes them in between.
 __device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -125,17 +126,19 @@ __device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.a
 #define SUM_REGISTERS "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
 
 // c[64 x 64] += a[64 x 16] b, by four warps, each of 16 rows. b: 16 rows of 64 columns.
-__device__ __forceinline__ void multiply_rows(float (*c)[4], const u32 (&a)[4], u64 b)
+__device__ __forceinline__ void multiply_rows(float (*c)[4], const u32 (&a)[4], u32 b)
 {
-    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; " WGMMA SUM_REGISTERS "{%32,%33,%34,%35}, %36, p, 1, 1, 1; }"
-        : SUMS(c) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b) : "memory");
+    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 b; " DESCRIPTOR("b", "%36") WGMMA SUM_REGISTERS
+        "{%32,%33,%34,%35}, b, p, 1, 1, 1; }"
+        : SUMS(c) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b) : "memory");
 }
 
 // c[64 x 64] (+)= a[64 x 16] bT[16 x 64], both in shared memory. (Where a's fragments lived in registers across a loop that also multiplied others, ptxas
 // 13.0 put those over them.)
-__device__ __forceinline__ void multiply_tiles(float (*c)[4], u64 a, u64 b, int add)
+__device__ __forceinline__ void multiply_tiles(float (*c)[4], u32 a, u32 b, int add)
 {
-    asm volatile("{ .reg .pred p; setp.ne.b32 p, %34, 0; " WGMMA SUM_REGISTERS "%32, %33, p, 1, 1, 0, 0; }" : SUMS(c) : "l"(a), "l"(b), "r"(add) : "memory");
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %34, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 a, b; " DESCRIPTOR("a", "%32") DESCRIPTOR("b", "%33")
+        WGMMA SUM_REGISTERS "a, b, p, 1, 1, 0, 0; }" : SUMS(c) : "r"(a), "r"(b), "r"(add) : "memory");
 }
 #else
 #define HOPPER 0
@@ -227,6 +230,9 @@ template <int Rows> __device__ __forceinline__ void fragment_t(u32 (&r)[4], u32 
     load_matrix_transposed(r, tile + at<Rows>(row + (lane & 15), piece + (lane >> 4)));
 }
 
+// A row, by one multiplication of 32 bits: rows are shorter than 4 GiB.
+__device__ __forceinline__ const u16* row_of(const u16* from, int row, u32 bytes) { return (const u16*)((const char*)from + (u64)(u32)row * bytes); }
+
 // Of one head, the rows that slots [first, first + Rows) stand for; zeros from slot `end` on.
 template <int Rows, int Threads, class Row> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end, Row row)
 {
@@ -235,7 +241,7 @@ template <int Rows, int Threads, class Row> __device__ __forceinline__ void load
     {
         const int piece = i * Threads + threadIdx.x, place = piece / CHUNKS, c = piece % CHUNKS, slot = first + place;
         const bool valid = slot < end;
-        copy16(tile + at<Rows>(place, c), from + (valid ? row(slot) : 0) * stride + c * 8, valid);
+        copy16(tile + at<Rows>(place, c), row_of(from + c * 8, valid ? row(slot) : 0, (u32)stride * 2), valid);
     }
 }
 template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
@@ -265,9 +271,9 @@ __device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u
     {
         const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, slot = first + row;
         const bool valid = slot < count;
-        const long long from = (valid ? key(slot) : 0) * stride + c * 8;
-        copy16(k + at<Slots>(row, c), keys + from, valid);
-        copy16(v + at<Slots>(row, c), values + from, valid);
+        const int own = valid ? key(slot) : 0;
+        copy16(k + at<Slots>(row, c), row_of(keys + c * 8, own, (u32)stride * 2), valid);
+        copy16(v + at<Slots>(row, c), row_of(values + c * 8, own, (u32)stride * 2), valid);
     }
 }
 

@@ -68,23 +68,25 @@ struct Strip
     int group; // the sequence's first group
     int block; // the first mean query's number in the sequence
 };
-#define STRIP 64     // most mean queries of a strip
-#define SCREEN_ROWS 64
+#define STRIP 64 // most mean queries of a strip
+#define BOXES 4  // of a strip
+#define BOX (STRIP / BOXES)
 
 // Boxes: of several mean queries in a row the middle and half of the width of every coordinate, so that none of their products with a key exceeds
-// middle · key + width · |key|; and what that must reach, the least threshold. `boxes` for each strip, 4 for each mask of the screen. Grid: strips, heads.
+// middle · key + width · |key|; and what that must reach, the least threshold. (A ball around the middle bounds nothing: keys are long and nearly at right
+// angles to most of it.) Grid: strips, heads.
 extern "C" __global__ void __launch_bounds__(128)
-mean_boxes(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, u16* __restrict__ bounds, float* __restrict__ reaches,
-    const Strip* __restrict__ strips, int blocksOfStrip, int boxes, const Group* __restrict__ groups, Shape p)
+mean_boxes(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, u16* __restrict__ boxes, float* __restrict__ reaches,
+    const Strip* __restrict__ strips, int blocksOfStrip, const Group* __restrict__ groups, Shape p)
 {
     const Strip strip = strips[blockIdx.x];
     const Group g = groups[strip.group];
-    const int blocks = min2(blocksOfStrip, (g.length + p.block - 1) / p.block - strip.block), share = STRIP / boxes;
-    const long long block0 = (long long)blockIdx.y * p.blocks + g.block0 + strip.block, box0 = ((long long)blockIdx.y * gridDim.x + blockIdx.x) * boxes;
+    const int blocks = min2(blocksOfStrip, (g.length + p.block - 1) / p.block - strip.block);
+    const long long block0 = (long long)blockIdx.y * p.blocks + g.block0 + strip.block, box0 = ((long long)blockIdx.y * gridDim.x + blockIdx.x) * BOXES;
     const int pair = threadIdx.x % (D / 2);
-    for (int box = threadIdx.x / (D / 2); box < boxes; box += 128 / (D / 2))
+    for (int box = threadIdx.x / (D / 2); box < BOXES; box += 128 / (D / 2))
     {
-        const int first = box * share, count = min2(share, blocks - first);
+        const int first = box * BOX, count = min2(BOX, blocks - first);
         const u32* from = (const u32*)meanQueries + (block0 + first) * (D / 2) + pair;
         float least[2] = {INFINITE, INFINITE}, most[2] = {-INFINITE, -INFINITE}, odd = 0; // odd: not a number if one of them is none or infinite
 #pragma unroll 4
@@ -113,7 +115,7 @@ mean_boxes(const u16* __restrict__ meanQueries, const float* __restrict__ thresh
             }
             width = pack(w[0], w[1]);
         }
-        u32* to = (u32*)bounds + (box0 + box) * D + pair;
+        u32* to = (u32*)boxes + (box0 + box) * D + pair;
         to[0] = middle, to[D / 2] = width;
         if (pair == 0)
         {
@@ -129,50 +131,48 @@ mean_boxes(const u16* __restrict__ meanQueries, const float* __restrict__ thresh
     }
 }
 
+#define SCREEN_STRIPS 16
+#define SCREEN_ROWS (SCREEN_STRIPS * BOXES)
 #define SCREEN_THREADS 128
 #define SCREEN_STRIDE (D * 2 + 64) // bytes; so that 16 bytes of eight threads lie in different banks
 
 struct ScreenShared
 {
-    char bounds[2][SCREEN_ROWS][SCREEN_STRIDE]; // middles, widths
+    char boxes[2][SCREEN_ROWS][SCREEN_STRIDE]; // middles, widths
     float reaches[SCREEN_ROWS];
 };
 
-// A bit for each of `masks` parts of a strip and each key: whether it may be selected by a block of that part. A block of threads takes 16 such parts: those of
-// several strips that follow each other, and the first of these strips does the work. Products are independent of the order of coordinates: each thread
-// takes 8 in a row of a key, straight from memory. Grid: strips times shares of keys, heads.
+// A bit for each strip and key: whether a block of the strip may select it. A block of threads takes up to 16 strips of a sequence, those from
+// firstStrips[i] to the next one's. Products do not depend on the order of coordinates: each thread takes 8 in a row of a key, straight from memory.
+// Grid: such ranges of strips times shares of keys, heads.
 extern "C" __global__ void __launch_bounds__(SCREEN_THREADS, D == 64 ? 4 : 3)
-screen_keys(const u16* __restrict__ bounds, const float* __restrict__ reaches, const u16* __restrict__ k, u32* __restrict__ screen, const Strip* __restrict__ strips,
-    int stripsOfAll, int blocksOfStrip, int masks, int share, int shares, const Group* __restrict__ groups, Shape p)
+screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, const u16* __restrict__ k, u32* __restrict__ screen, const Strip* __restrict__ strips,
+    const int* __restrict__ firstStrips, int allStrips, int blocksOfStrip, int share, int shares, const Group* __restrict__ groups, Shape p)
 {
     __shared__ __align__(16) ScreenShared s;
-    const int own = blockIdx.x / shares, together = 16 / masks, head = blockIdx.y;
-    const Strip strip = strips[own];
+    const int firstStrip = firstStrips[blockIdx.x / shares], count = firstStrips[blockIdx.x / shares + 1] - firstStrip, firstKey = blockIdx.x % shares * share, head = blockIdx.y;
+    const Strip strip = strips[firstStrip];
     const Group g = groups[strip.group];
-    const int index = strip.block / blocksOfStrip, firstKey = blockIdx.x % shares * share;
-    const int last = ((g.length + p.block - 1) / p.block + blocksOfStrip - 1) / blocksOfStrip; // the sequence's strips
-    const int count = min2(min2(together - index % together, last - index), stripsOfAll - own);
     int endKey = min2(g.length, firstKey + share);
 #if CAUSAL
-    endKey = (int)min2(endKey, (strip.block + count * blocksOfStrip) * p.block);
+    endKey = min2(endKey, (strip.block + count * blocksOfStrip) * p.block);
 #endif
-    if ((own > 0 && index % together > 0) || firstKey >= endKey)
+    if (firstKey >= endKey)
     {
         return;
     }
-    const long long box0 = ((long long)head * stripsOfAll + own) * masks * 4;
-    const int boxes = count * masks * 4;
+    const long long strip0 = (long long)head * allStrips + firstStrip;
     for (int i = threadIdx.x; i < SCREEN_ROWS * 2 * CHUNKS; i += SCREEN_THREADS)
     {
-        // The four boxes of a mask are in the same place of four tiles of 16 rows: one thread sees whether any of them is reached.
+        // The boxes of a strip are in the same place of four tiles of 16 rows: one thread sees whether any of them is reached.
         const int box = i / (2 * CHUNKS), part = i / CHUNKS & 1, c = i % CHUNKS;
-        const bool valid = box < boxes;
-        copy16(shared_address(s.bounds[part][(box & 3) * 16 + box / 4]) + c * 16, bounds + ((box0 + (valid ? box : 0)) * 2 + part) * D + c * 8, valid);
+        const bool valid = box < count * BOXES;
+        copy16(shared_address(s.boxes[part][box % BOXES * SCREEN_STRIPS + box / BOXES]) + c * 16, boxes + ((strip0 * BOXES + (valid ? box : 0)) * 2 + part) * D + c * 8, valid);
     }
     copy_commit();
     if (threadIdx.x < SCREEN_ROWS)
     {
-        s.reaches[(threadIdx.x & 3) * 16 + threadIdx.x / 4] = threadIdx.x < boxes ? reaches[box0 + threadIdx.x] : INFINITE;
+        s.reaches[threadIdx.x % BOXES * SCREEN_STRIPS + threadIdx.x / BOXES] = threadIdx.x < count * BOXES ? reaches[strip0 * BOXES + threadIdx.x] : INFINITE;
     }
     copy_wait<0>();
     __syncthreads();
@@ -185,7 +185,7 @@ screen_keys(const u16* __restrict__ bounds, const float* __restrict__ reaches, c
         reach[i >> 1][i & 1] = s.reaches[(i >> 1) * 16 + (i & 1) * 8 + row];
     }
     const u16* keys = k + g.base + head * p.headStride + column * 8;
-    u32* to = screen + ((long long)head * stripsOfAll + own) * masks * words;
+    u32* to = screen + strip0 * words;
     for (int at = firstKey + (threadIdx.x >> 5) * 32; at < endKey; at += SCREEN_THREADS)
     {
         uint4 b[4][D / 32];
@@ -205,7 +205,7 @@ screen_keys(const u16* __restrict__ bounds, const float* __restrict__ reaches, c
 #pragma unroll
                 for (int mt = 0; mt < 4; mt++)
                 {
-                    const char* from = s.bounds[part][mt * 16 + row] + kk * 64 + column * 16;
+                    const char* from = s.boxes[part][mt * 16 + row] + kk * 64 + column * 16;
                     const uint4 upper = *(const uint4*)from, lower = *(const uint4*)(from + 8 * SCREEN_STRIDE);
                     const u32 first[4] = {upper.x, lower.x, upper.y, lower.y}, second[4] = {upper.z, lower.z, upper.w, lower.w};
 #pragma unroll
@@ -241,7 +241,7 @@ screen_keys(const u16* __restrict__ bounds, const float* __restrict__ reaches, c
             word <<= column * 2;
             word |= __shfl_xor_sync(ALL, word, 1);
             word |= __shfl_xor_sync(ALL, word, 2);
-            if (column == h && h * 8 + row < count * masks)
+            if (column == h && h * 8 + row < count)
             {
                 to[(long long)(h * 8 + row) * words + at / 32] = word & below(endKey - at);
             }
@@ -267,7 +267,7 @@ struct SelectShared
 // mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: four warps have 64 mean queries and all keys of a tile, other blocks of threads
 // fill the time of a wait.
 template <bool Screened> __device__ __forceinline__ void select_keys(SelectShared& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
-    const u16* __restrict__ k, const u32* __restrict__ screen, int screens, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
+    const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
     const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, const Shape& p)
 {
     const Strip strip = strips[blockIdx.x / p.chunks];
@@ -289,15 +289,8 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     {
         // Each thread's words follow each other: slots are in the order of keys.
         const int share = (words + SELECT_THREADS - 1) / SELECT_THREADS, first = threadIdx.x * share, end = min2(first + share, (slots + 31) / 32);
-        const u32* from = screen + (((long long)head * (gridDim.x / p.chunks) + blockIdx.x / p.chunks) * screens * p.chunks + chunk) * words;
-        auto word_of = [&](int i) {
-            u32 word = 0;
-            for (int part = 0; part < screens; part++)
-            {
-                word |= from[(long long)part * p.chunks * words + i];
-            }
-            return word & below(slots - i * 32);
-        };
+        const u32* from = screen + (((long long)head * (gridDim.x / p.chunks) + blockIdx.x / p.chunks) * p.chunks + chunk) * words;
+        auto word_of = [=](int i) { return from[i] & below(slots - i * 32); }; // of all slots
         int count = 0;
         for (int i = first; i < end; i++)
         {
@@ -438,8 +431,8 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 #pragma unroll
             for (int part = 0; part < Keys / 64; part++)
             {
-                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q) + (ks >> 2) * STRIP * 128 + (ks & 3) * 32),
-                    descriptor(shared_address(s.k[buffer]) + (ks >> 2) * Keys * 128 + part * 64 * 128 + (ks & 3) * 32), ks > 0);
+                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (ks & 3) * 2,
+                    descriptor(shared_address(s.k[buffer])) + (ks >> 2) * Keys * 8 + part * 64 * 8 + (ks & 3) * 2, ks > 0);
             }
         products_commit();
         load(at + SELECT_KEYS, buffer ^ 1);
@@ -570,11 +563,11 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 // Grid: strips times chunks of keys, heads. firstOfAll: the first group whose lists are in memory.
 #define SELECT(Name, Screened) \
     extern "C" __global__ void __launch_bounds__(SELECT_THREADS, HOPPER ? 4 : 1) Name(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, \
-        const u16* __restrict__ k, const u32* __restrict__ screen, int screens, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity, \
+        const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity, \
         const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, Shape p) \
     { \
         extern __shared__ __align__(1024) uint4 memory[]; \
-        select_keys<Screened>(*(SelectShared*)memory, meanQueries, thresholds, k, screen, screens, masks, lists, pool, capacity, strips, blocksOfStrip, firstOfAll, groups, p); \
+        select_keys<Screened>(*(SelectShared*)memory, meanQueries, thresholds, k, screen, masks, lists, pool, capacity, strips, blocksOfStrip, firstOfAll, groups, p); \
     }
 SELECT(select_stripes, false)
 SELECT(select_screened, true)
