@@ -54,9 +54,12 @@ struct Queries
 #elif HOPPER
 struct Queries
 {
-    u32 rows; // those of the thread's group of warps, as a descriptor
-    __device__ __forceinline__ Queries(u32 tile) : rows(descriptor(tile + (threadIdx.x >> 7) * 64 * 128)) {}
+    u32 rows; // those of the thread's group of warps
+    __device__ __forceinline__ Queries(u32 tile) : rows(tile + (threadIdx.x >> 7) * 64 * 128) {}
 };
+
+// A descriptor of what lies so many bytes behind a tile's beginning. With rows of 128 numbers registers are too few to keep anything that can be made anew.
+__device__ __forceinline__ u32 descriptor(u32 tile, int bytes) { return D == 64 ? descriptor(tile) + bytes / 16 : descriptor(tile + bytes & 0x3ffff); }
 #else
 struct Queries
 {
@@ -74,7 +77,7 @@ __device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Q
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        multiply_tiles(logits[0], q.rows + (ks >> 2) * ROWS * 8 + (ks & 3) * 2, descriptor(keys) + (ks >> 2) * SLOTS * 8 + (ks & 3) * 2, ks > 0);
+        multiply_tiles(logits[0], descriptor(q.rows, (ks >> 2) * ROWS * 128 + (ks & 3) * 32), descriptor(keys, (ks >> 2) * SLOTS * 128 + (ks & 3) * 32), ks > 0);
     }
     products_commit();
 #else
@@ -139,7 +142,7 @@ __device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&p
 #pragma unroll
         for (int part = 0; part < D / 64; part++)
         {
-            multiply_rows(&o[0][part * 8], a[js][0], descriptor(values) + part * SLOTS * 8 + js * 16 * 8);
+            multiply_rows(&o[0][part * 8], a[js][0], descriptor(values, part * SLOTS * 128 + js * 16 * 128));
         }
     products_commit();
     products_wait<0>();
@@ -204,7 +207,7 @@ __device__ __forceinline__ void soften(float (&logits)[MT][SLOTS / 8][4], RowSta
             m[mt][h] = fmaxf(state.m[mt][h], quad_max(top) * SCALE2);
             same = same && m[mt][h] == state.m[mt][h];
         }
-    if (!__all_sync(ALL, same)) // what is there shrinks
+    if (D == 128 || !__all_sync(ALL, same)) // what is there shrinks; with rows of 128 numbers, asking first takes registers that are not there
     {
 #pragma unroll
         for (int mt = 0; mt < MT; mt++)
@@ -251,21 +254,28 @@ __device__ __forceinline__ void attend(
         }
         copy_commit();
     };
-    auto next = [](int stage) { return stage + 1 == STAGES ? 0 : stage + 1; };
     for (int t = 0; t < STAGES - 1; t++)
     {
         load(t * SLOTS, t);
     }
-    for (int first = 0, stage = 0, free = STAGES - 1; first < count; first += SLOTS, stage = next(stage), free = next(free))
+    for (int first = 0, stage = 0; first < count; first += SLOTS, stage = stage + 1 == STAGES ? 0 : stage + 1)
     {
+        const int free = stage == 0 ? STAGES - 1 : stage - 1;
         copy_wait<STAGES - 2>();
 #if HOPPER
         show_to_products();
 #endif
         __syncthreads();
+        if (D == 128)
+        {
+            load(first + (STAGES - 1) * SLOTS, free); // before registers are taken
+        }
         float logits[MT][SLOTS / 8][4];
         score(logits, q, shared_address(s.k[stage]));
-        load(first + (STAGES - 1) * SLOTS, free);
+        if (D == 64)
+        {
+            load(first + (STAGES - 1) * SLOTS, free);
+        }
 #if HOPPER
         products_wait<0>();
         hold(logits[0]);
@@ -458,10 +468,11 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
             state.l[mt][h] = (lane & 3) == 0 ? sums[at] : 0;
         }
     }
+    Stripes<FORWARD_THREADS> stripes(masks, pool, lists, group, g, blockIdx.y, p, s.list);
+    int count = stripes.next(); // while the queries are on their way
     wait_for_queries();
     const Queries queries(shared_address(s.q));
-    Stripes<FORWARD_THREADS> stripes(masks, pool, lists, group, g, blockIdx.y, p, s.list);
-    for (int count = stripes.next(); count > 0; count = stripes.next())
+    for (; count > 0; count = stripes.next())
     {
         const ListedKeys key = {s.list};
         attend<ListedKeys, false>(s, state, queries, k + offset, v + offset, p.rowStride, count, key, firstRow);

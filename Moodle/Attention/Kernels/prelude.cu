@@ -272,8 +272,13 @@ __device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u
         const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, slot = first + row;
         const bool valid = slot < count;
         const int own = valid ? key(slot) : 0;
+#if D == 64
         copy16(k + at<Slots>(row, c), row_of(keys + c * 8, own, (u32)stride * 2), valid);
         copy16(v + at<Slots>(row, c), row_of(values + c * 8, own, (u32)stride * 2), valid);
+#else // more instructions, and fewer registers that live
+        copy16(k + at<Slots>(row, c), keys + own * stride + c * 8, valid);
+        copy16(v + at<Slots>(row, c), values + own * stride + c * 8, valid);
+#endif
     }
 }
 
@@ -308,19 +313,36 @@ template <int Threads> struct Stripes
                 own = lists[batch + lane];
             }
             const int upTo = sum_up_to(own.count), all = __shfl_sync(ALL, upTo, 31);
-            for (int i = threadIdx.x >> 5; i < min2(32, chunks - batch); i += Threads / 32) // each warp has chunks of its own
+            for (int i = threadIdx.x >> 3; i < 32; i += Threads / 8) // eight threads for a chunk
             {
                 const int start = __shfl_sync(ALL, own.start, i), count = __shfl_sync(ALL, own.count, i), place = before - window + __shfl_sync(ALL, upTo, i) - count;
-                if (start < 0)
+                const int end = start < 0 ? 0 : min2(count, WINDOW - place);
+                for (int j = max2(0, -place) + (lane & 7); j < end; j += 32)
                 {
-                    const int first = (batch + i) * chunk;
-                    read_mask(mask, first, min2(first + chunk, end), place, list);
-                }
-                else
-                {
-                    for (int j = max2(0, -place) + lane; j < min2(count, WINDOW - place); j += 32)
+                    int keys[4]; // on their way together
+#pragma unroll
+                    for (int e = 0; e < 4; e++)
                     {
-                        list[place + j] = pool[start + j];
+                        keys[e] = j + e * 8 < end ? pool[start + j + e * 8] : 0;
+                    }
+#pragma unroll
+                    for (int e = 0; e < 4; e++)
+                    {
+                        if (j + e * 8 < end)
+                        {
+                            list[place + j + e * 8] = keys[e];
+                        }
+                    }
+                }
+            }
+            if (__any_sync(ALL, own.start < 0))
+            {
+                for (int i = threadIdx.x >> 5; i < min2(32, chunks - batch); i += Threads / 32)
+                {
+                    const int start = __shfl_sync(ALL, own.start, i), place = before - window + __shfl_sync(ALL, upTo - own.count, i), first = (batch + i) * chunk;
+                    if (start < 0)
+                    {
+                        read_mask(mask, first, min2(first + chunk, end), place, list);
                     }
                 }
             }
