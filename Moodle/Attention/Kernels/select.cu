@@ -73,7 +73,7 @@ struct Strip
 #define BOX (STRIP / BOXES)
 
 // Boxes: of several mean queries in a row the middle and half of the width of every coordinate, so that none of their products with a key exceeds
-// middle · key + width · |key|; and what that must reach, the least threshold. (A ball around the middle bounds nothing: keys are long and nearly at right
+// middle · key + width · |key|, unless sums of finite numbers leave float's range; and what that must reach, the least threshold. (A ball around the middle bounds nothing: keys are long and nearly at right
 // angles to most of it.) Grid: strips, heads.
 extern "C" __global__ void __launch_bounds__(128)
 mean_boxes(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, u16* __restrict__ boxes, float* __restrict__ reaches,
@@ -250,8 +250,9 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
 }
 
 #define SELECT_THREADS (STRIP * 2)
+#define SELECT_KEYS (HOPPER && D == 128 ? 64 : 128) // of a tile
+
 // Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
-#define SELECT_KEYS (HOPPER && D == 128 ? 64 : 128) // keys of a tile
 struct SelectShared
 {
     uint4 q[STRIP * CHUNKS];
