@@ -5,26 +5,33 @@ using static TorchSharp.torch;
 namespace Moodle.Attention.Cuda;
 
 /// <summary>
-/// AnchorAttention by the kernels in Kernels/*.cu, over all sequences and heads at once. Forward are four launches: rows over their anchor region, with mean
-/// queries and thresholds of blocks; a bit for every group and candidate; the bits as lists; rows over their stripes. All stays on the device and the host
-/// waits for nothing: lists share a pool of a size fixed ahead, and what finds no room there is read from its bits; where the bits of all groups are too many,
-/// groups take turns.
+/// AnchorAttention by the kernels in Kernels/*.cu, over all sequences and heads at once. Forward are three launches: rows over their anchor region, with mean
+/// queries and thresholds of blocks; the stripes of every group, as lists, before which two launches leave out what none can select where sequences are long;
+/// rows over their stripes. All stays on the device and the host waits for nothing: lists share a pool of a size fixed ahead, and what finds no room there is
+/// kept as bits; where the bits of all groups would be too many, groups take turns.
 /// </summary>
 internal sealed unsafe class CudaAttention
 {
     /// <summary>The most memory for masks of all heads.</summary>
     public const long MostMaskBytes = 256L << 20;
 
+    /// <summary>Tokens of the longest sequence from which on keys are screened before they are looked at; below, looking at all is faster.</summary>
+    public const int ScreenedFrom = 1 << 17;
+
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
     private const int ListedForRow = 2; // the pool's keys for every row and head
     private const int Window = 2048;
+    private const int ScreenShare = 1024; // keys of a block of screen_keys
+    private const int StripBoxes = 4; // of mean queries
+    private const int MostBitsOfChunk = 48 << 10; // bytes of shared memory
     private readonly KernelLayout _layout;
     private readonly CudaModule _kernels;
     private readonly int _size;
     private readonly bool _deterministic;
     private readonly int _multiprocessors;
     private readonly bool _hopper;
+    private readonly int _screenedFrom;
 
     /// <summary>Takes the layout of the tensors to come.</summary>
     /// <param name="layout">The layout.</param>
@@ -32,10 +39,11 @@ internal sealed unsafe class CudaAttention
     /// <param name="type">bfloat16 or float16.</param>
     /// <param name="options">Options.</param>
     /// <param name="device">The GPU.</param>
+    /// <param name="screenedFrom">Tokens of the longest sequence from which on keys are screened: that changes no result.</param>
     /// <exception cref="CudaException">The kernels cannot be compiled or loaded.</exception>
-    public CudaAttention(KernelLayout layout, int size, ScalarType type, AnchorAttentionOptions options, Device device)
+    public CudaAttention(KernelLayout layout, int size, ScalarType type, AnchorAttentionOptions options, Device device, int screenedFrom = ScreenedFrom)
     {
-        (_layout, _size, _deterministic) = (layout, size, options.Deterministic);
+        (_layout, _size, _deterministic, _screenedFrom) = (layout, size, options.Deterministic, screenedFrom);
         _kernels = AttentionKernels.For(device, size, type, options.Causal);
         var gpu = CudaDriver.Device(device.index);
         (_multiprocessors, _hopper) = (gpu.Multiprocessors, AttentionKernels.IsHopper(gpu));
@@ -65,13 +73,14 @@ internal sealed unsafe class CudaAttention
         var meanQueries = empty(heads, blocks, _size, dtype: q.dtype, device: q.device);
         Tensor Integers(params long[] size) => empty(size, dtype: ScalarType.Int32, device: q.device);
         var masks = Integers(heads * _layout.Slabs.Max(slab => slab.Words));
-        var lists = Integers(heads, _layout.Slabs.Max(slab => slab.Groups), 2);
-        var pool = Integers((long)heads * rows * ListedForRow);
+        var lists = Integers(heads * _layout.Slabs.Max(slab => (long)slab.Groups * ShapeOf(slab).Chunks) * 2);
+        var pool = Integers(1 + ((long)heads * rows * ListedForRow));
         var selection = new KernelSelection(states, maxima, sums, meanQueries, thresholds, masks, lists, pool);
 
         times?.Start();
         _kernels.Launch("anchor_forward", (shape.Tiles, heads), ForwardThreads, ForwardShared, shape,
-            q.Address(), k.Address(), v.Address(), states.Address(), maxima.Address(), sums.Address(), meanQueries.Address(), thresholds.Address(), _layout.AddressOfGroup(0));
+            q.Address(), k.Address(), v.Address(), states.Address(), maxima.Address(), sums.Address(), meanQueries.Address(), thresholds.Address(),
+            pool.Address(), _layout.AddressOfGroup(0));
         times?.EndAnchor();
         if (shape.Block != KernelLayout.TileRows)
         {
@@ -113,7 +122,7 @@ internal sealed unsafe class CudaAttention
             var mask = MaskOf(slab, k, selection);
             times?.EndSelection();
             var tile = (long)slab.FirstGroup * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), ForwardThreads, ForwardShared, shape with { Words = slab.Words },
+            _kernels.Launch("stripe_forward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), ForwardThreads, ForwardShared, ShapeOf(slab),
                 q.Address(), k.Address(), v.Address(), selection.States.Address() + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima.Address(), selection.LogSums.Address(), mask,
                 selection.Pool.Address(), selection.Lists.Address(), output.Address(), _layout.AddressOfGroup(slab.FirstGroup));
@@ -150,7 +159,7 @@ internal sealed unsafe class CudaAttention
         foreach (var slab in _layout.Slabs)
         {
             var mask = MaskOf(slab, k, selection);
-            var ofSlab = shape with { Words = slab.Words };
+            var ofSlab = ShapeOf(slab);
             var groups = _layout.AddressOfGroup(slab.FirstGroup);
             times?.EndSelection();
             _kernels.Launch("query_backward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), 256, QueryShared, ofSlab,
@@ -180,11 +189,29 @@ internal sealed unsafe class CudaAttention
         foreach (var slab in _layout.Slabs)
         {
             MaskOf(slab, k, selection);
-            counts.Add(selection.Lists.flatten().narrow(0, 0, 2L * _layout.Shape.Heads * slab.Groups).view(_layout.Shape.Heads, slab.Groups, 2).select(2, 1).clone());
+            var (heads, groups, chunks) = (_layout.Shape.Heads, slab.Groups, ShapeOf(slab).Chunks);
+            counts.Add(selection.Lists.narrow(0, 0, 2L * heads * groups * chunks).view(heads, groups, chunks, 2).select(3, 1).sum(2, type: ScalarType.Int32));
         }
 
         return cat(counts, 1).MoveToOuterDisposeScope();
     }
+
+    /// <summary>What the kernels are given for a slab.</summary>
+    /// <param name="slab">The slab.</param>
+    public KernelShape ShapeOf(MaskSlab slab)
+    {
+        // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and their bits the shared memory.
+        var chunk = !IsScreened(slab) ? 2048 : _size == 64 ? 8192 : 4096;
+        int Chunks() => (slab.Length + chunk - 1) / chunk;
+        while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.Shape.Heads < 3L * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
+        {
+            chunk /= 2;
+        }
+
+        return _layout.Shape with { Words = slab.Words, Groups = slab.Groups, Chunk = chunk, Chunks = Chunks() };
+    }
+
+    private bool IsScreened(MaskSlab slab) => slab.Length >= _screenedFrom;
 
     // Where the masks of all groups would begin, if they were all there; those of the slab's groups are, and their lists. Several slabs take turns.
     private nint MaskOf(MaskSlab slab, Tensor k, KernelSelection selection)
@@ -201,37 +228,53 @@ internal sealed unsafe class CudaAttention
 
     private void Choose(MaskSlab slab, Tensor k, KernelSelection selection)
     {
-        // Chunks of keys: large ones read the mean queries less often, as long as they fill the device.
-        var chunk = 1024;
-        int Chunks() => (slab.Length + chunk - 1) / chunk;
-        while (chunk > 128 && (long)Chunks() * slab.Strips * _layout.Shape.Heads < 8L * _multiprocessors)
+        if (_layout.Slabs.Count > 1)
         {
-            chunk /= 2;
+            using var given = selection.Pool.narrow(0, 0, 1); // by the slab before; anchor_forward begins with none
+            given.zero_();
         }
 
-        var shape = _layout.Shape with { Words = slab.Words };
-        _kernels.Launch("select_stripes_64", ((long)slab.Strips * Chunks(), shape.Heads), 128, SelectShared, shape,
-            selection.MeanQueries.Address(), selection.Thresholds.Address(), k.Address(), AddressOf(slab, selection),
-            _layout.AddressOfStrip(slab.FirstStrip), _layout.BlocksOfStrip, chunk, Chunks(), _layout.AddressOfGroup(0));
-        using var used = zeros(1, dtype: ScalarType.Int32, device: k.device);
-        _kernels.Launch("list_stripes", (slab.Groups, shape.Heads), 128, 0, shape,
-            AddressOf(slab, selection), selection.Lists.Address(), selection.Pool.Address(), used.Address(), (int)Math.Min(int.MaxValue, selection.Pool.NumberOfElements),
-            _layout.AddressOfGroup(slab.FirstGroup));
+        var shape = ShapeOf(slab);
+        var (strips, groups) = (_layout.AddressOfStrip(slab.FirstStrip), _layout.AddressOfGroup(0));
+        using var screen = IsScreened(slab) ? Screen(slab, shape, k, selection) : null;
+        _kernels.Launch(screen is null ? "select_stripes" : "select_screened", ((long)slab.Strips * shape.Chunks, shape.Heads), 128, SelectShared + BitsOfChunk(slab, shape.Chunk), shape,
+            selection.MeanQueries.Address(), selection.Thresholds.Address(), k.Address(), screen?.Address() ?? 0, AddressOf(slab, selection),
+            selection.Lists.Address(), selection.Pool.Address(), (int)Math.Min(int.MaxValue, selection.Pool.NumberOfElements),
+            strips, _layout.BlocksOfStrip, slab.FirstGroup, groups);
     }
 
-    // As the structures of the same names in the sources: pieces of 16 bytes, lists, and a number for each warp.
-    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + (ForwardThreads / 8);
+    // A bit for each strip and key: what no block of the strip can select is 0.
+    private Tensor Screen(MaskSlab slab, KernelShape shape, Tensor k, KernelSelection selection)
+    {
+        using var boxes = empty([shape.Heads, slab.Strips, StripBoxes, 2, _size], dtype: k.dtype, device: k.device);
+        using var reaches = empty(shape.Heads, slab.Strips, StripBoxes, dtype: ScalarType.Float32, device: k.device);
+        var screen = empty(shape.Heads, slab.Strips, (long)shape.Chunks * shape.Chunk / 32, dtype: ScalarType.Int32, device: k.device);
+        var (strips, groups) = (_layout.AddressOfStrip(slab.FirstStrip), _layout.AddressOfGroup(0));
+        _kernels.Launch("mean_boxes", (slab.Strips, shape.Heads), 128, 0, shape,
+            selection.MeanQueries.Address(), selection.Thresholds.Address(), boxes.Address(), reaches.Address(), strips, _layout.BlocksOfStrip, groups);
+        var shares = (slab.Length + ScreenShare - 1) / ScreenShare;
+        _kernels.Launch("screen_keys", ((long)slab.Screens * shares, shape.Heads), 128, 0, shape,
+            boxes.Address(), reaches.Address(), k.Address(), screen.Address(), strips, _layout.AddressOfScreen(slab.FirstScreen),
+            slab.Strips, _layout.BlocksOfStrip, ScreenShare, shares, groups);
+        return screen;
+    }
 
-    private int SelectShared => (16 * ((KernelLayout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (KernelLayout.StripBlocks * ((33 * sizeof(int)) + 28));
+    // As the structures of the same names in the sources: pieces of 16 bytes, lists, and what else there is.
+    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int));
 
-    private int QueryShared => (16 * ((2 * KernelLayout.TileRows * Pieces) + (4 * KeysAtOnce * Pieces))) + (Window * sizeof(int)) + 32;
+    private int SelectShared => (16 * ((KernelLayout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (KernelLayout.StripBlocks * 36) + 16;
+
+    // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
+    private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);
+
+    private int QueryShared => (16 * ((2 * KernelLayout.TileRows * Pieces) + (4 * KeysAtOnce * Pieces))) + (Window * sizeof(int));
 
     private int KeyShared
     {
         get
         {
             var rows = _size == 64 ? 64 : 32;
-            return (16 * ((2 * KeysAtOnce * Pieces) + (4 * rows * Pieces))) + (4 * rows * sizeof(float)) + (Window * sizeof(int)) + 16;
+            return (16 * ((2 * KeysAtOnce * Pieces) + (4 * rows * Pieces))) + (4 * rows * sizeof(float)) + (Window * sizeof(int));
         }
     }
 }

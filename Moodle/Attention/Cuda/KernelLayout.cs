@@ -46,6 +46,15 @@ internal record struct KernelShape
 
     /// <inheritdoc cref="Block"/>
     public float Theta;
+
+    /// <summary>Groups whose masks and lists are in memory.</summary>
+    public int Groups;
+
+    /// <summary>Keys that are looked at together, a multiple of 128: each group has a list for each such chunk.</summary>
+    public int Chunk;
+
+    /// <summary>Their number in the longest sequence.</summary>
+    public int Chunks;
 }
 
 /// <summary>Groups whose masks are in memory at one time.</summary>
@@ -55,8 +64,10 @@ internal record struct KernelShape
 /// <param name="Strips">Their number.</param>
 /// <param name="FirstWord">Mask words of a head before them.</param>
 /// <param name="Words">Their mask words of a head.</param>
+/// <param name="FirstScreen">Where its numbers begin in the table of screens.</param>
+/// <param name="Screens">Ranges of strips that screen keys together.</param>
 /// <param name="Length">Tokens of the longest of their sequences.</param>
-internal readonly record struct MaskSlab(int FirstGroup, int Groups, int FirstStrip, int Strips, long FirstWord, long Words, int Length);
+internal readonly record struct MaskSlab(int FirstGroup, int Groups, int FirstStrip, int Strips, long FirstWord, long Words, int FirstScreen, int Screens, int Length);
 
 /// <summary>How sequences, groups and masks lie in memory, for one batch of sequences; the tables that the kernels read are on the device.</summary>
 internal sealed class KernelLayout
@@ -64,8 +75,11 @@ internal sealed class KernelLayout
     /// <summary>Rows of a tile of the forward kernels and of <c>query_backward</c>.</summary>
     public const int TileRows = 128;
 
-    /// <summary>Mean queries of a tile of <c>select_stripes_64</c>.</summary>
+    /// <summary>Mean queries of a tile of <c>select_stripes</c>.</summary>
     public const int StripBlocks = 64;
+
+    /// <summary>The most strips of a tile of <c>screen_keys</c>.</summary>
+    public const int ScreenStrips = 16;
 
     private const int WordsAlike = 4; // masks begin at 16 bytes
 
@@ -81,7 +95,7 @@ internal sealed class KernelLayout
     {
         var longest = lengths.Max();
         var groupRows = (int)Math.Min(longest, (long)options.Block * options.Step);
-        var (groups, strips, slabs) = (new List<Group>(), new List<Strip>(), new List<MaskSlab>());
+        var (groups, strips, screens, slabs) = (new List<Group>(), new List<Strip>(), new List<int>(), new List<MaskSlab>());
         var step = StepOf(longest, options);
         BlocksOfStrip = StripBlocks / step * step;
         int row = 0, block = 0;
@@ -106,7 +120,14 @@ internal sealed class KernelLayout
                 if (slab.Groups > 0 && (slab.Words + ((long)taken * words)) * heads * sizeof(int) > maskBytes)
                 {
                     slabs.Add(slab);
-                    slab = new MaskSlab(slab.FirstGroup + slab.Groups, 0, strips.Count, 0, slab.FirstWord + slab.Words, 0, 0);
+                    screens.Add(slab.Strips);
+                    slab = new MaskSlab(slab.FirstGroup + slab.Groups, 0, strips.Count, 0, slab.FirstWord + slab.Words, 0, screens.Count, 0, 0);
+                }
+
+                if (slab.Screens == 0 || first == 0 || slab.Strips == screens[^1] + ScreenStrips)
+                {
+                    screens.Add(slab.Strips);
+                    slab = slab with { Screens = slab.Screens + 1 };
                 }
 
                 slab = slab with { Groups = slab.Groups + taken, Strips = slab.Strips + 1, Words = slab.Words + ((long)taken * words), Length = Math.Max(slab.Length, length) };
@@ -119,12 +140,14 @@ internal sealed class KernelLayout
         }
 
         slabs.Add(slab);
+        screens.Add(slab.Strips);
         Lengths = [.. lengths];
         TilesOfGroup = (groupRows + TileRows - 1) / TileRows;
         Groups = groups.Count;
         Slabs = [.. slabs];
         GroupTable = Upload(groups, device);
         StripTable = Upload(strips, device);
+        ScreenTable = Upload(screens, device);
         Shape = new KernelShape
         {
             RowStride = packed ? (long)heads * size : size,
@@ -171,6 +194,9 @@ internal sealed class KernelLayout
     /// <summary>The tiles of mean queries, on the device.</summary>
     public Tensor StripTable { get; }
 
+    /// <summary>For each slab the first strip of each of its screens, counted from the slab's first, and behind them the number of its strips; on the device.</summary>
+    public Tensor ScreenTable { get; }
+
     /// <summary>Whether the kernels can be given sequences: blocks that share a list fit into one tile of mean queries.</summary>
     /// <param name="longest">Tokens of the longest sequence.</param>
     /// <param name="options">Options.</param>
@@ -181,6 +207,9 @@ internal sealed class KernelLayout
 
     /// <summary>The address of a strip in the table.</summary>
     public unsafe nint AddressOfStrip(int strip) => StripTable.Address() + (strip * sizeof(Strip));
+
+    /// <summary>The address of a number in the table of screens.</summary>
+    public nint AddressOfScreen(int screen) => ScreenTable.Address() + (screen * sizeof(int));
 
     // No more than there are.
     private static int StepOf(int longest, AnchorAttentionOptions options) => Math.Min(options.Step, (int)((longest + (long)options.Block - 1) / options.Block));

@@ -8,7 +8,7 @@ namespace Moodle.Attention.Cuda;
 /// <param name="LogSums">The rows' normalisers; after Finish the logarithms of those over all keys that they attend to. float32 [heads, rows].</param>
 /// <param name="MeanQueries">[heads, blocks, d].</param>
 /// <param name="Thresholds">What a mean query's product with a key must reach, float32 [heads, blocks].</param>
-/// <param name="Masks">A bit for each group and key, int32 [heads · words].</param>
-/// <param name="Lists">Where each group's list begins in the pool, or -1, and how many keys it has: int32 [heads, groups, 2].</param>
-/// <param name="Pool">Keys.</param>
+/// <param name="Masks">A bit for each group and key, int32 [heads · words]; written only where a list has no room.</param>
+/// <param name="Lists">For each group and chunk of keys where its list begins in the pool, or -1, and how many keys it has: int32, [heads, groups, chunks, 2] at the beginning.</param>
+/// <param name="Pool">How much of it has been given away, then keys.</param>
 internal sealed record KernelSelection(Tensor States, Tensor Maxima, Tensor LogSums, Tensor MeanQueries, Tensor Thresholds, Tensor Masks, Tensor Lists, Tensor Pool);

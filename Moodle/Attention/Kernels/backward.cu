@@ -13,7 +13,6 @@ struct QueryShared
     uint4 k[QUERY_STAGES][BACKWARD_SLOTS * CHUNKS];
     uint4 v[QUERY_STAGES][BACKWARD_SLOTS * CHUNKS];
     int list[WINDOW];
-    int totals[QUERY_THREADS / 32];
 };
 
 #if D == 64
@@ -122,7 +121,6 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     QueryShared& s = *(QueryShared*)memory;
     const int group = blockIdx.x / tiles_of(p);
     const Group g = groups[group];
-    const Listed listed = lists[blockIdx.y * (gridDim.x / tiles_of(p)) + group];
     const Bounds b = bounds_of(g, p);
     const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16;
     if (firstRow >= b.end)
@@ -167,7 +165,7 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
 #endif
     const int last = CAUSAL ? min2(b.localEnd, firstRow + ROWS) : b.localEnd;
     query_gradients<AnchorKeys, CAUSAL>(s, rows, k + offset, v + offset, p.rowStride, b.initEnd + last - b.localStart, AnchorKeys(b), firstRow);
-    Stripes<QUERY_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), pool, listed, s.list, s.totals);
+    Stripes<QUERY_THREADS> stripes(masks, pool, lists, group, g, blockIdx.y, p, s.list);
     ListedKeys key = {s.list};
     for (int count = stripes.next(); count > 0; count = stripes.next())
     {
@@ -198,7 +196,6 @@ struct KeyShared
     float logSums[2][KEY_ROWS];
     float deltas[2][KEY_ROWS];
     int list[WINDOW];
-    int totals[KEY_THREADS / 32];
 };
 
 __device__ __forceinline__ void add2(float* to, float x, float y)
@@ -397,8 +394,7 @@ key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __
     }
     else
     {
-        const Listed listed = lists[head * (gridDim.x / (ofGroup * p.heads)) + group];
-        Stripes<KEY_THREADS> stripes(masks + head * p.words + g.mask, candidates_end(b), pool, listed, s.list, s.totals);
+        Stripes<KEY_THREADS> stripes(masks, pool, lists, group, g, head, p, s.list);
         ListedKeys key = {s.list};
         int tile = 0; // of all the group's stripes
         for (int count = stripes.next(); count > 0; count = stripes.next())

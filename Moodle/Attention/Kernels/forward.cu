@@ -1,13 +1,12 @@
 // Forward: rows over their anchor region with the state kept, then on from that state over their stripes.
 #define ROWS 128
+#define SLOTS 64 // keys of a tile
 #if HOPPER // two groups of four warps, each of 64 rows
 #define FORWARD_THREADS 256
 #define MT 1
-#define SLOTS 64
 #else // four warps, each of 32 rows
 #define FORWARD_THREADS 128
 #define MT 2
-#define SLOTS 64
 #endif
 #define STAGES (D == 64 ? 3 : 2)
 #define FORWARD_BLOCKS 2 // at one time on a multiprocessor
@@ -20,7 +19,6 @@ struct ForwardShared
     uint4 k[STAGES][SLOTS * CHUNKS];
     uint4 v[STAGES][SLOTS * CHUNKS];
     int list[WINDOW];
-    int totals[FORWARD_THREADS / 32];
 };
 
 struct RowState
@@ -53,6 +51,15 @@ struct Queries
         }
     }
 };
+#elif HOPPER
+struct Queries
+{
+    u32 rows; // those of the thread's group of warps
+    __device__ __forceinline__ Queries(u32 tile) : rows(tile + (threadIdx.x >> 7) * 64 * 128) {}
+};
+
+// A descriptor of what lies so many bytes behind a tile's beginning. With rows of 128 numbers registers are too few to keep anything that can be made anew.
+__device__ __forceinline__ u32 descriptor(u32 tile, int bytes) { return D == 64 ? descriptor(tile) + bytes / 16 : descriptor(tile + bytes & 0x3ffff); }
 #else
 struct Queries
 {
@@ -70,8 +77,7 @@ __device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Q
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        const u32 step = (ks & 3) * 32;
-        multiply_tiles(logits[0], descriptor(q.tile + (ks >> 2) * ROWS * 128 + (threadIdx.x >> 7) * 64 * 128 + step), descriptor(keys + (ks >> 2) * SLOTS * 128 + step), ks > 0);
+        multiply_tiles(logits[0], descriptor(q.rows, (ks >> 2) * ROWS * 128 + (ks & 3) * 32), descriptor(keys, (ks >> 2) * SLOTS * 128 + (ks & 3) * 32), ks > 0);
     }
     products_commit();
 #else
@@ -109,18 +115,9 @@ __device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Q
 #endif
 }
 
-// o = o shrink + p v, p in the places of score's logits.
-__device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&shrink)[MT][2], const float (&p)[MT][SLOTS / 8][4], u32 values)
+// o += p v, p in the places of score's logits.
+__device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&p)[MT][SLOTS / 8][4], u32 values)
 {
-#pragma unroll
-    for (int mt = 0; mt < MT; mt++)
-#pragma unroll
-        for (int dt = 0; dt < CHUNKS; dt++)
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-            {
-                o[mt][dt][i] *= shrink[mt][i >> 1];
-            }
     u32 a[SLOTS / 16][MT][4];
 #pragma unroll
     for (int js = 0; js < SLOTS / 16; js++)
@@ -145,7 +142,7 @@ __device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&s
 #pragma unroll
         for (int part = 0; part < D / 64; part++)
         {
-            multiply_rows(&o[0][part * 8], a[js][0], descriptor(values + part * SLOTS * 128 + js * 16 * 128));
+            multiply_rows(&o[0][part * 8], a[js][0], descriptor(values, part * SLOTS * 128 + js * 16 * 128));
         }
     products_commit();
     products_wait<0>();
@@ -168,10 +165,9 @@ __device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&s
 #endif
 }
 
-// Makes probabilities, relative to the largest logit so far, of the logits of slots [first, first + SLOTS). shrink: what becomes of earlier ones.
+// Makes probabilities, relative to the largest logit so far, of the logits of slots [first, first + SLOTS).
 template <class Keys, bool Causal>
-__device__ __forceinline__ void soften(
-    float (&logits)[MT][SLOTS / 8][4], RowState& state, float (&shrink)[MT][2], int first, int count, Keys key, int firstRow)
+__device__ __forceinline__ void soften(float (&logits)[MT][SLOTS / 8][4], RowState& state, int first, int count, Keys key, int firstRow)
 {
     const int lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
     if (first + SLOTS > count || (Causal && key(first + SLOTS - 1) > firstRow + warpRow))
@@ -195,6 +191,8 @@ __device__ __forceinline__ void soften(
                     }
             }
     }
+    float m[MT][2];
+    bool same = true;
 #pragma unroll
     for (int mt = 0; mt < MT; mt++)
 #pragma unroll
@@ -206,18 +204,40 @@ __device__ __forceinline__ void soften(
             {
                 top = fmaxf(top, fmaxf(logits[mt][nt][h * 2], logits[mt][nt][h * 2 + 1]));
             }
-            const float m = fmaxf(state.m[mt][h], quad_max(top) * SCALE2);
-            shrink[mt][h] = exp2_of(state.m[mt][h] - m);
-            state.m[mt][h] = m;
+            m[mt][h] = fmaxf(state.m[mt][h], quad_max(top) * SCALE2);
+            same = same && m[mt][h] == state.m[mt][h];
+        }
+    if (D == 128 || !__all_sync(ALL, same)) // what is there shrinks; with rows of 128 numbers, asking first takes registers that are not there
+    {
+#pragma unroll
+        for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+            for (int h = 0; h < 2; h++)
+            {
+                const float shrink = exp2_of(state.m[mt][h] - m[mt][h]);
+                state.m[mt][h] = m[mt][h];
+                state.l[mt][h] *= shrink;
+#pragma unroll
+                for (int dt = 0; dt < CHUNKS; dt++)
+                {
+                    state.o[mt][dt][h * 2] *= shrink, state.o[mt][dt][h * 2 + 1] *= shrink;
+                }
+            }
+    }
+#pragma unroll
+    for (int mt = 0; mt < MT; mt++)
+#pragma unroll
+        for (int h = 0; h < 2; h++)
+        {
             float sum = 0;
 #pragma unroll
             for (int nt = 0; nt < SLOTS / 8; nt++)
             {
-                logits[mt][nt][h * 2] = exp2_of(fmaf(logits[mt][nt][h * 2], SCALE2, -m));
-                logits[mt][nt][h * 2 + 1] = exp2_of(fmaf(logits[mt][nt][h * 2 + 1], SCALE2, -m));
+                logits[mt][nt][h * 2] = exp2_of(fmaf(logits[mt][nt][h * 2], SCALE2, -state.m[mt][h]));
+                logits[mt][nt][h * 2 + 1] = exp2_of(fmaf(logits[mt][nt][h * 2 + 1], SCALE2, -state.m[mt][h]));
                 sum += logits[mt][nt][h * 2] + logits[mt][nt][h * 2 + 1];
             }
-            state.l[mt][h] = state.l[mt][h] * shrink[mt][h] + sum;
+            state.l[mt][h] += sum;
         }
 }
 
@@ -226,39 +246,55 @@ template <class Keys, bool Causal>
 __device__ __forceinline__ void attend(
     ForwardShared& s, RowState& state, const Queries& q, const u16* k, const u16* v, long long stride, int count, Keys key, int firstRow)
 {
-    const int tiles = (count + SLOTS - 1) / SLOTS;
     // Loads a tile if there is one; the group of copies is counted either way.
-    auto load = [&](int t) {
-        if (t < tiles)
+    auto load = [&](int first, int stage) {
+        if (first < count)
         {
-            load_keys<SLOTS, FORWARD_THREADS>(shared_address(s.k[t % STAGES]), shared_address(s.v[t % STAGES]), k, v, stride, t * SLOTS, count, key);
+            load_keys<SLOTS, FORWARD_THREADS>(shared_address(s.k[stage]), shared_address(s.v[stage]), k, v, stride, first, count, key);
         }
         copy_commit();
     };
     for (int t = 0; t < STAGES - 1; t++)
     {
-        load(t);
+        load(t * SLOTS, t);
     }
-    for (int t = 0; t < tiles; t++)
+    for (int first = 0, stage = 0; first < count; first += SLOTS, stage = stage + 1 == STAGES ? 0 : stage + 1)
     {
+        const int free = stage == 0 ? STAGES - 1 : stage - 1;
         copy_wait<STAGES - 2>();
 #if HOPPER
         show_to_products();
 #endif
         __syncthreads();
-        load(t + STAGES - 1);
+        if (D == 128)
+        {
+            load(first + (STAGES - 1) * SLOTS, free); // before registers are taken
+        }
         float logits[MT][SLOTS / 8][4];
-        score(logits, q, shared_address(s.k[t % STAGES]));
+        score(logits, q, shared_address(s.k[stage]));
+        if (D == 64)
+        {
+            load(first + (STAGES - 1) * SLOTS, free);
+        }
 #if HOPPER
         products_wait<0>();
         hold(logits[0]);
 #endif
-        float shrink[MT][2];
-        soften<Keys, Causal>(logits, state, shrink, t * SLOTS, count, key, firstRow);
-        blend(state.o, shrink, logits, shared_address(s.v[t % STAGES]));
+        soften<Keys, Causal>(logits, state, first, count, key, firstRow);
+        blend(state.o, logits, shared_address(s.v[stage]));
     }
     copy_wait<0>();
     __syncthreads(); // the buffers are free again
+}
+
+// All threads wait for the tile's queries.
+__device__ __forceinline__ void wait_for_queries()
+{
+    copy_wait<0>();
+#if HOPPER
+    show_to_products();
+#endif
+    __syncthreads();
 }
 
 // Where a block keeps its unfinished output between the phases: each thread's numbers, 16 bytes at a time.
@@ -330,13 +366,17 @@ __device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& sta
     }
 }
 
-// Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means.
+// Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means. The pool is empty afterwards.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, float* __restrict__ states, float* __restrict__ maxima,
-    float* __restrict__ sums, u16* __restrict__ meanQueries, float* __restrict__ thresholds, const Group* __restrict__ groups, Shape p)
+    float* __restrict__ sums, u16* __restrict__ meanQueries, float* __restrict__ thresholds, int* __restrict__ pool, const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
     ForwardShared& s = *(ForwardShared*)memory;
+    if (blockIdx.x + blockIdx.y + threadIdx.x == 0)
+    {
+        *pool = 0;
+    }
     const Group g = groups[blockIdx.x / tiles_of(p)];
     const Bounds b = bounds_of(g, p);
     const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
@@ -347,8 +387,7 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     const long long offset = g.base + blockIdx.y * p.headStride;
     load_rows<ROWS, FORWARD_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
     copy_commit();
-    copy_wait<0>();
-    __syncthreads();
+    wait_for_queries();
     const Queries queries(shared_address(s.q));
     RowState state = {};
 #pragma unroll
@@ -400,7 +439,6 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     ForwardShared& s = *(ForwardShared*)memory;
     const int group = blockIdx.x / tiles_of(p);
     const Group g = groups[group];
-    const Listed listed = lists[blockIdx.y * (gridDim.x / tiles_of(p)) + group];
     const Bounds b = bounds_of(g, p);
     const int firstRow = g.start + blockIdx.x % tiles_of(p) * ROWS, lane = threadIdx.x & 31, warpRow = (threadIdx.x >> 5) * 16 * MT;
     if (firstRow >= b.end)
@@ -408,12 +446,9 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         return;
     }
     const long long offset = g.base + blockIdx.y * p.headStride;
-    if (listed.count > 0)
-    {
-        load_rows<ROWS, FORWARD_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
-        copy_commit();
-    }
-    RowState state;
+    load_rows<ROWS, FORWARD_THREADS>(shared_address(s.q), q + offset, p.rowStride, firstRow, b.end);
+    copy_commit();
+    RowState state = {};
     const float4* from = state_of((float*)states, p);
 #pragma unroll
     for (int mt = 0; mt < MT; mt++)
@@ -433,17 +468,14 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
             state.l[mt][h] = (lane & 3) == 0 ? sums[at] : 0;
         }
     }
-    if (listed.count > 0)
+    Stripes<FORWARD_THREADS> stripes(masks, pool, lists, group, g, blockIdx.y, p, s.list);
+    int count = stripes.next(); // while the queries are on their way
+    wait_for_queries();
+    const Queries queries(shared_address(s.q));
+    for (; count > 0; count = stripes.next())
     {
-        copy_wait<0>();
-        __syncthreads();
-        const Queries queries(shared_address(s.q));
-        Stripes<FORWARD_THREADS> stripes(masks + blockIdx.y * p.words + g.mask, candidates_end(b), pool, listed, s.list, s.totals);
-        ListedKeys key = {s.list};
-        for (int count = stripes.next(); count > 0; count = stripes.next())
-        {
-            attend<ListedKeys, false>(s, state, queries, k + offset, v + offset, p.rowStride, count, key, firstRow);
-        }
+        const ListedKeys key = {s.list};
+        attend<ListedKeys, false>(s, state, queries, k + offset, v + offset, p.rowStride, count, key, firstRow);
     }
 
 #pragma unroll

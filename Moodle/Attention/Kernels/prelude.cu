@@ -2,6 +2,7 @@
 // (head size: 64 or 128), F16 (1: half precision, 0: bfloat16) and CAUSAL (0 or 1). The host's side is Moodle/Attention/Cuda.
 typedef unsigned int u32;
 typedef unsigned short u16; // one half-precision or bfloat16 number, never computed with as such
+typedef unsigned long long u64;
 
 #define CHUNKS (D / 8)            // 16-byte pieces of a row
 #define KSTEPS (D / 16)           // matrix instructions along a row
@@ -31,6 +32,8 @@ struct Shape
     int tiles;                       // row tiles of a head that have a place in the kept state
     int groupRows, block, step, init, local;
     float theta;                     // nats
+    int groups;                      // whose masks and lists are in memory
+    int chunk, chunks;               // keys that are looked at together, a multiple of 128; the number of such chunks in the longest sequence
 };
 
 struct Bounds
@@ -89,10 +92,10 @@ __device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], u32 b
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 #define HOPPER 1
-typedef unsigned long long u64;
-
-// What wgmma needs to know of a tile in shared memory: its address; eight rows of 128 bytes follow each other.
-__device__ __forceinline__ u64 descriptor(u32 address) { return (u64)((address & 0x3ffff) >> 4) | 64ull << 16 | 64ull << 32 | 1ull << 62; }
+// What wgmma needs to know of a tile in shared memory: its address, and that eight rows of 128 bytes follow each other. This is the lower half, to which one may
+// add: 1 is 16 bytes further. (Made anew for every product, descriptors took a fifth of the instructions, and stood between the products.)
+__device__ __forceinline__ u32 descriptor(u32 address) { return address >> 4 | 64u << 16; }
+#define DESCRIPTOR(register, lower) "mov.b64 " register ", {" lower ", upper}; "
 // A warp group's products run beside its other instructions: begun and committed, and waited for. What the compiler knows of a sum's registers is renewed
 // after the wait, and made before the beginning (hold), so that nothing reads or writes them in between.
 __device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -123,17 +126,19 @@ __device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.a
 #define SUM_REGISTERS "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
 
 // c[64 x 64] += a[64 x 16] b, by four warps, each of 16 rows. b: 16 rows of 64 columns.
-__device__ __forceinline__ void multiply_rows(float (*c)[4], const u32 (&a)[4], u64 b)
+__device__ __forceinline__ void multiply_rows(float (*c)[4], const u32 (&a)[4], u32 b)
 {
-    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; " WGMMA SUM_REGISTERS "{%32,%33,%34,%35}, %36, p, 1, 1, 1; }"
-        : SUMS(c) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b) : "memory");
+    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 b; " DESCRIPTOR("b", "%36") WGMMA SUM_REGISTERS
+        "{%32,%33,%34,%35}, b, p, 1, 1, 1; }"
+        : SUMS(c) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b) : "memory");
 }
 
 // c[64 x 64] (+)= a[64 x 16] bT[16 x 64], both in shared memory. (Where a's fragments lived in registers across a loop that also multiplied others, ptxas
 // 13.0 put those over them.)
-__device__ __forceinline__ void multiply_tiles(float (*c)[4], u64 a, u64 b, int add)
+__device__ __forceinline__ void multiply_tiles(float (*c)[4], u32 a, u32 b, int add)
 {
-    asm volatile("{ .reg .pred p; setp.ne.b32 p, %34, 0; " WGMMA SUM_REGISTERS "%32, %33, p, 1, 1, 0, 0; }" : SUMS(c) : "l"(a), "l"(b), "r"(add) : "memory");
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %34, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 a, b; " DESCRIPTOR("a", "%32") DESCRIPTOR("b", "%33")
+        WGMMA SUM_REGISTERS "a, b, p, 1, 1, 0, 0; }" : SUMS(c) : "r"(a), "r"(b), "r"(add) : "memory");
 }
 #else
 #define HOPPER 0
@@ -225,16 +230,23 @@ template <int Rows> __device__ __forceinline__ void fragment_t(u32 (&r)[4], u32 
     load_matrix_transposed(r, tile + at<Rows>(row + (lane & 15), piece + (lane >> 4)));
 }
 
-// Rows [first, first + Rows) of one head, zeros from row end on.
-template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
+// A row, by one multiplication of 32 bits: rows are shorter than 4 GiB.
+__device__ __forceinline__ const u16* row_of(const u16* from, int row, u32 bytes) { return (const u16*)((const char*)from + (u64)(u32)row * bytes); }
+
+// Of one head, the rows that slots [first, first + Rows) stand for; zeros from slot `end` on.
+template <int Rows, int Threads, class Row> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end, Row row)
 {
 #pragma unroll
     for (int i = 0; i < Rows * CHUNKS / Threads; i++)
     {
-        const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, r = first + row;
-        const bool valid = r < end;
-        copy16(tile + at<Rows>(row, c), from + (valid ? r : 0) * stride + c * 8, valid);
+        const int piece = i * Threads + threadIdx.x, place = piece / CHUNKS, c = piece % CHUNKS, slot = first + place;
+        const bool valid = slot < end;
+        copy16(tile + at<Rows>(place, c), row_of(from + c * 8, valid ? row(slot) : 0, (u32)stride * 2), valid);
     }
+}
+template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
+{
+    load_rows<Rows, Threads>(tile, from, stride, first, end, [](int row) { return row; });
 }
 
 // The keys that a group attends to, numbered: those of its anchor region, then stripe by stripe those of its list.
@@ -259,106 +271,119 @@ __device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u
     {
         const int piece = i * Threads + threadIdx.x, row = piece / CHUNKS, c = piece % CHUNKS, slot = first + row;
         const bool valid = slot < count;
-        const long long from = (valid ? key(slot) : 0) * stride + c * 8;
-        copy16(k + at<Slots>(row, c), keys + from, valid);
-        copy16(v + at<Slots>(row, c), values + from, valid);
+        const int own = valid ? key(slot) : 0;
+#if D == 64
+        copy16(k + at<Slots>(row, c), row_of(keys + c * 8, own, (u32)stride * 2), valid);
+        copy16(v + at<Slots>(row, c), row_of(values + c * 8, own, (u32)stride * 2), valid);
+#else // more instructions, and fewer registers that live
+        copy16(k + at<Slots>(row, c), keys + own * stride + c * 8, valid);
+        copy16(v + at<Slots>(row, c), values + own * stride + c * 8, valid);
+#endif
     }
 }
 
-// The stripes of a group and head: their number, and where their list begins in the pool; -1 where there was no room for it.
+// The lower `count` bits.
+__device__ __forceinline__ u32 below(int count) { return count <= 0 ? 0 : count >= 32 ? ALL : (1u << count) - 1; }
+
+// The stripes of a group and head among a chunk of keys: their number, and where their list begins in the pool; -1 where there was no room for it, and the
+// mask's bits tell. The pool's first number is how much of it has been given away.
 struct Listed
 {
     int start, count;
 };
 
-// Stripes in order, window by window: a window holds WINDOW keys. They come from their list, or where there is none from the mask's bits, Threads * 4 words
-// at a time. All threads of the block call it.
+// A group's stripes in order, window by window: a window holds WINDOW keys. All threads of the block call it.
 #define WINDOW 2048
 template <int Threads> struct Stripes
 {
-    __device__ __forceinline__ Stripes(const u32* mask, int length, const int* pool, Listed listed, int (&list)[WINDOW], int (&totals)[Threads / 32])
-        : words((const uint4*)mask), quads((length + 127) / 128), pool(pool + listed.start), listed(listed), batch(0), before(0), window(0), list(list), totals(totals) {}
+    __device__ __forceinline__ Stripes(const u32* masks, const int* pool, const Listed* lists, int group, const Group& g, int head, const Shape& p, int (&list)[WINDOW])
+        : mask(masks + head * p.words + g.mask), pool(pool), lists(lists + ((long long)head * p.groups + group) * p.chunks), chunks(p.chunks), chunk(p.chunk),
+          end(candidates_end(bounds_of(g, p))), batch(0), before(0), window(0), list(list) {}
 
     // The number of keys in the next window; 0 at the end. The list may be read after it, until the next call, which waits for all readers.
     __device__ __forceinline__ int next()
     {
+        const int lane = threadIdx.x & 31;
         __syncthreads();
-        if (listed.start < 0)
+        for (; batch < chunks; batch += 32)
         {
-            return next_of_mask();
-        }
-        const int count = min2(WINDOW, listed.count - window);
-        for (int i = threadIdx.x; i < count; i += Threads)
-        {
-            list[i] = pool[window + i];
-        }
-        __syncthreads();
-        window += count;
-        return count;
-    }
-
-private:
-    const uint4* words;
-    int quads;
-    const int* pool;
-    Listed listed;
-    int batch, before, window; // before: keys in earlier batches; window: keys in earlier windows
-    int (&list)[WINDOW];
-    int (&totals)[Threads / 32];
-
-    __device__ __noinline__ int next_of_mask()
-    {
-        while (batch * Threads < quads)
-        {
-            const int quad = batch * Threads + threadIdx.x, lane = threadIdx.x & 31;
-            uint4 w;
-            w.x = w.y = w.z = w.w = 0;
-            if (quad < quads)
+            Listed own = {0, 0};
+            if (batch + lane < chunks)
             {
-                w = words[quad];
+                own = lists[batch + lane];
             }
-            const int own = __popc(w.x) + __popc(w.y) + __popc(w.z) + __popc(w.w);
-            int rank = sum_up_to(own);
-            if (lane == 31)
+            const int upTo = sum_up_to(own.count), all = __shfl_sync(ALL, upTo, 31);
+            for (int i = threadIdx.x >> 3; i < 32; i += Threads / 8) // eight threads for a chunk
             {
-                totals[threadIdx.x >> 5] = rank;
-            }
-            __syncthreads();
-            int all = 0, earlier = 0;
+                const int start = __shfl_sync(ALL, own.start, i), count = __shfl_sync(ALL, own.count, i), place = before - window + __shfl_sync(ALL, upTo, i) - count;
+                const int end = start < 0 ? 0 : min2(count, WINDOW - place);
+                for (int j = max2(0, -place) + (lane & 7); j < end; j += 32)
+                {
+                    int keys[4]; // on their way together
 #pragma unroll
-            for (int i = 0; i < Threads / 32; i++)
-            {
-                earlier += i < (int)(threadIdx.x >> 5) ? totals[i] : 0;
-                all += totals[i];
+                    for (int e = 0; e < 4; e++)
+                    {
+                        keys[e] = j + e * 8 < end ? pool[start + j + e * 8] : 0;
+                    }
+#pragma unroll
+                    for (int e = 0; e < 4; e++)
+                    {
+                        if (j + e * 8 < end)
+                        {
+                            list[place + j + e * 8] = keys[e];
+                        }
+                    }
+                }
             }
-            rank += before + earlier - own - window; // place of the thread's first key in the window
-            rank = put(w.x, quad * 128, rank);
-            rank = put(w.y, quad * 128 + 32, rank);
-            rank = put(w.z, quad * 128 + 64, rank);
-            put(w.w, quad * 128 + 96, rank);
-            __syncthreads();
+            if (__any_sync(ALL, own.start < 0))
+            {
+                for (int i = threadIdx.x >> 5; i < min2(32, chunks - batch); i += Threads / 32)
+                {
+                    const int start = __shfl_sync(ALL, own.start, i), place = before - window + __shfl_sync(ALL, upTo - own.count, i), first = (batch + i) * chunk;
+                    if (start < 0)
+                    {
+                        read_mask(mask, first, min2(first + chunk, end), place, list);
+                    }
+                }
+            }
             if (before + all - window >= WINDOW)
             {
                 window += WINDOW; // the batch is looked at again for the next window
+                __syncthreads();
                 return WINDOW;
             }
             before += all;
-            batch++;
         }
+        __syncthreads();
         const int rest = before - window;
         window = before;
         return rest;
     }
 
-    __device__ __forceinline__ int put(u32 word, int key, int rank)
+private:
+    const u32* mask;
+    const int* pool;
+    const Listed* lists;
+    int chunks, chunk, end;
+    int batch, before, window; // before: keys in earlier batches of chunks; window: keys in earlier windows
+    int (&list)[WINDOW];
+
+    // The keys from `first` to `end`, the first of which has a place in the window, or before or after it.
+    static __device__ __noinline__ void read_mask(const u32* mask, int first, int end, int place, int* list)
     {
-        for (; word != 0; word &= word - 1, rank++)
+        for (; first < end; first += 1024)
         {
-            if (rank >= 0 && rank < WINDOW)
+            const int own = first + (threadIdx.x & 31) * 32;
+            u32 word = own < end ? mask[own / 32] & below(end - own) : 0;
+            const int upTo = sum_up_to(__popc(word));
+            for (int rank = place + upTo - __popc(word); word != 0; word &= word - 1, rank++)
             {
-                list[rank] = key + __ffs(word) - 1;
+                if (rank >= 0 && rank < WINDOW)
+                {
+                    list[rank] = own + __ffs(word) - 1;
+                }
             }
+            place += __shfl_sync(ALL, upTo, 31);
         }
-        return rank;
     }
 };

@@ -1,4 +1,5 @@
-// Selection: mean query and mean anchor of every block of rows, then one bit for each group and key, then the list of every group.
+// Selection: mean query and mean anchor of every block of rows, then the list of every group. In long sequences, keys that no block of many can select are
+// left out first: an exact bound tells, and what it leaves is decided as in short ones.
 
 // Grid: blocks of all sequences (one group's after another's), heads. The threshold is what the mean query's product with a key must reach.
 extern "C" __global__ void __launch_bounds__(128)
@@ -61,83 +62,319 @@ block_means(const u16* __restrict__ q, const float* __restrict__ maxima, u16* __
     }
 }
 
-#if HOPPER && D == 128
-#define SELECT_KEYS 64    // keys of a tile
-#else
-#define SELECT_KEYS 128
-#endif
-#define SELECT_CHUNK 1024 // most keys of a thread block
-
-// A tile of mean queries: they belong to one sequence.
+// Mean queries that are looked at together, of one sequence; they begin where a group begins.
 struct Strip
 {
     int group; // the sequence's first group
     int block; // the first mean query's number in the sequence
 };
+#define STRIP 64 // most mean queries of a strip
+#define BOXES 4  // of a strip
+#define BOX (STRIP / BOXES)
 
-// Blocks: mean queries of a tile. (128 gain 2 % from 65,536 tokens on and lose below.)
-template <int Blocks> struct SelectShared
+// Boxes: of several mean queries in a row the middle and half of the width of every coordinate, so that none of their products with a key exceeds
+// middle · key + width · |key|, unless sums of finite numbers leave float's range; and what that must reach, the least threshold. (A ball around the middle bounds nothing: keys are long and nearly at right
+// angles to most of it.) Grid: strips, heads.
+extern "C" __global__ void __launch_bounds__(128)
+mean_boxes(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, u16* __restrict__ boxes, float* __restrict__ reaches,
+    const Strip* __restrict__ strips, int blocksOfStrip, const Group* __restrict__ groups, Shape p)
 {
-    uint4 q[Blocks * CHUNKS];
-    uint4 k[2][SELECT_KEYS * CHUNKS];
-    u32 bits[Blocks][SELECT_CHUNK / 32];
-    float thresholds[Blocks];
-    Bounds bounds[Blocks]; // of the tile's groups
-    long long masks[Blocks];
+    const Strip strip = strips[blockIdx.x];
+    const Group g = groups[strip.group];
+    const int blocks = min2(blocksOfStrip, (g.length + p.block - 1) / p.block - strip.block);
+    const long long block0 = (long long)blockIdx.y * p.blocks + g.block0 + strip.block, box0 = ((long long)blockIdx.y * gridDim.x + blockIdx.x) * BOXES;
+    const int pair = threadIdx.x % (D / 2);
+    for (int box = threadIdx.x / (D / 2); box < BOXES; box += 128 / (D / 2))
+    {
+        const int first = box * BOX, count = min2(BOX, blocks - first);
+        const u32* from = (const u32*)meanQueries + (block0 + first) * (D / 2) + pair;
+        float least[2] = {INFINITE, INFINITE}, most[2] = {-INFINITE, -INFINITE}, odd = 0; // odd: not a number if one of them is none or infinite
+#pragma unroll 4
+        for (int i = 0; i < count; i++)
+        {
+            const u32 x = from[i * (D / 2)];
+            const float each[2] = {low_of(x), high_of(x)};
+#pragma unroll
+            for (int e = 0; e < 2; e++)
+            {
+                least[e] = fminf(least[e], each[e]), most[e] = fmaxf(most[e], each[e]), odd += each[e] - each[e];
+            }
+        }
+        u32 middle = 0, width = 0;
+        if (count > 0)
+        {
+            middle = pack((least[0] + most[0]) / 2, (least[1] + most[1]) / 2);
+            // More than rounding here and in the sums of products can take away.
+            const float m[2] = {low_of(middle), high_of(middle)};
+            float w[2];
+#pragma unroll
+            for (int e = 0; e < 2; e++)
+            {
+                const float half = fmaxf(most[e] - m[e], m[e] - least[e]);
+                w[e] = (half + (half + fabsf(m[e])) * 0.001f) * 1.004f + 1e-7f + odd;
+            }
+            width = pack(w[0], w[1]);
+        }
+        u32* to = (u32*)boxes + (box0 + box) * D + pair;
+        to[0] = middle, to[D / 2] = width;
+        if (pair == 0)
+        {
+            float reach = INFINITE;
+            odd = 0;
+            for (int i = 0; i < count; i++)
+            {
+                const float each = thresholds[block0 + first + i];
+                reach = fminf(reach, each), odd += each - each;
+            }
+            reaches[box0 + box] = reach + odd;
+        }
+    }
+}
+
+#define SCREEN_STRIPS 16
+#define SCREEN_ROWS (SCREEN_STRIPS * BOXES)
+#define SCREEN_THREADS 128
+#define SCREEN_STRIDE (D * 2 + 64) // bytes; so that 16 bytes of eight threads lie in different banks
+
+struct ScreenShared
+{
+    char boxes[2][SCREEN_ROWS][SCREEN_STRIDE]; // middles, widths
+    float reaches[SCREEN_ROWS];
 };
 
-// The lower `count` bits.
-__device__ __forceinline__ u32 below(int count) { return count <= 0 ? 0 : count >= 32 ? ALL : (1u << count) - 1; }
-
-// Each group's bit for each key of the chunk is written; those of keys that are no candidates are 0. mma.sync: each warp has 32 mean queries and 64 keys of a
-// tile. wgmma: four warps have 64 mean queries and all keys of a tile, other blocks of threads fill the time of a wait.
-template <int Blocks> __device__ __forceinline__ void select_keys(SelectShared<Blocks>& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
-    const u16* __restrict__ k, u32* __restrict__ masks, const Strip* __restrict__ strips, int blocksOfStrip, int chunk, int chunks,
-    const Group* __restrict__ groups, const Shape& p)
+// A bit for each strip and key: whether a block of the strip may select it. A block of threads takes up to 16 strips of a sequence, those from
+// firstStrips[i] to the next one's. Products do not depend on the order of coordinates: each thread takes 8 in a row of a key, straight from memory.
+// Grid: such ranges of strips times shares of keys, heads.
+extern "C" __global__ void __launch_bounds__(SCREEN_THREADS, D == 64 ? 4 : 3)
+screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, const u16* __restrict__ k, u32* __restrict__ screen, const Strip* __restrict__ strips,
+    const int* __restrict__ firstStrips, int allStrips, int blocksOfStrip, int share, int shares, const Group* __restrict__ groups, Shape p)
 {
-    const int Threads = Blocks * 2;
-    const Strip strip = strips[blockIdx.x / chunks];
+    __shared__ __align__(16) ScreenShared s;
+    const int firstStrip = firstStrips[blockIdx.x / shares], count = firstStrips[blockIdx.x / shares + 1] - firstStrip, firstKey = blockIdx.x % shares * share, head = blockIdx.y;
+    const Strip strip = strips[firstStrip];
     const Group g = groups[strip.group];
-    const int length = g.length, firstKey = blockIdx.x % chunks * chunk, head = blockIdx.y;
-    const int allBlocks = (length + p.block - 1) / p.block, blocks = min2(blocksOfStrip, allBlocks - strip.block);
-    const int firstGroup = strip.block / p.step, owned = (blocks + p.step - 1) / p.step;
-    int endKey = min2(length, firstKey + chunk);
+    int endKey = min2(g.length, firstKey + share);
 #if CAUSAL
-    endKey = min2(endKey, (firstGroup + owned) * p.groupRows);
+    endKey = min2(endKey, (strip.block + count * blocksOfStrip) * p.block);
 #endif
     if (firstKey >= endKey)
     {
         return;
     }
-    const u16* keys = k + g.base + head * p.headStride;
-    const long long block0 = (long long)head * p.blocks + g.block0 + strip.block;
-    load_rows<Blocks, Threads>(shared_address(s.q), meanQueries + block0 * D, D, 0, blocks);
-    load_rows<SELECT_KEYS, Threads>(shared_address(s.k[0]), keys, p.rowStride, firstKey, endKey);
-    copy_commit();
-    for (int i = threadIdx.x; i < Blocks * (SELECT_CHUNK / 32); i += Threads)
+    const long long strip0 = (long long)head * allStrips + firstStrip;
+    for (int i = threadIdx.x; i < SCREEN_ROWS * 2 * CHUNKS; i += SCREEN_THREADS)
     {
-        (&s.bits[0][0])[i] = 0;
+        // The boxes of a strip are in the same place of four tiles of 16 rows: one thread sees whether any of them is reached.
+        const int box = i / (2 * CHUNKS), part = i / CHUNKS & 1, c = i % CHUNKS;
+        const bool valid = box < count * BOXES;
+        copy16(shared_address(s.boxes[part][box % BOXES * SCREEN_STRIPS + box / BOXES]) + c * 16, boxes + ((strip0 * BOXES + (valid ? box : 0)) * 2 + part) * D + c * 8, valid);
     }
-    if (threadIdx.x < Blocks)
+    copy_commit();
+    if (threadIdx.x < SCREEN_ROWS)
+    {
+        s.reaches[threadIdx.x % BOXES * SCREEN_STRIPS + threadIdx.x / BOXES] = threadIdx.x < count * BOXES ? reaches[strip0 * BOXES + threadIdx.x] : INFINITE;
+    }
+    copy_wait<0>();
+    __syncthreads();
+
+    const int lane = threadIdx.x & 31, row = lane >> 2, column = lane & 3, words = p.chunks * (p.chunk / 32);
+    float reach[4][2];
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+    {
+        reach[i >> 1][i & 1] = s.reaches[(i >> 1) * 16 + (i & 1) * 8 + row];
+    }
+    const u16* keys = k + g.base + head * p.headStride + column * 8;
+    u32* to = screen + strip0 * words;
+    for (int at = firstKey + (threadIdx.x >> 5) * 32; at < endKey; at += SCREEN_THREADS)
+    {
+        uint4 b[4][D / 32];
+#pragma unroll
+        for (int nt = 0; nt < 4; nt++)
+#pragma unroll
+            for (int kk = 0; kk < D / 32; kk++)
+            {
+                b[nt][kk] = *(const uint4*)(keys + min2(at + nt * 8 + row, endKey - 1) * p.rowStride + kk * 32);
+            }
+        float c[4][4][4] = {};
+#pragma unroll
+        for (int kk = 0; kk < D / 32; kk++)
+#pragma unroll
+            for (int part = 0; part < 2; part++)
+            {
+#pragma unroll
+                for (int mt = 0; mt < 4; mt++)
+                {
+                    const char* from = s.boxes[part][mt * 16 + row] + kk * 64 + column * 16;
+                    const uint4 upper = *(const uint4*)from, lower = *(const uint4*)(from + 8 * SCREEN_STRIDE);
+                    const u32 first[4] = {upper.x, lower.x, upper.y, lower.y}, second[4] = {upper.z, lower.z, upper.w, lower.w};
+#pragma unroll
+                    for (int nt = 0; nt < 4; nt++)
+                    {
+                        multiply(c[mt][nt], first, b[nt][kk].x, b[nt][kk].y);
+                        multiply(c[mt][nt], second, b[nt][kk].z, b[nt][kk].w);
+                    }
+                }
+#pragma unroll
+                for (int nt = 0; nt < 4; nt++)
+                {
+                    b[nt][kk].x &= 0x7fff7fffu, b[nt][kk].y &= 0x7fff7fffu, b[nt][kk].z &= 0x7fff7fffu, b[nt][kk].w &= 0x7fff7fffu;
+                }
+            }
+#pragma unroll
+        for (int h = 0; h < 2; h++)
+        {
+            u32 word = 0;
+#pragma unroll
+            for (int nt = 0; nt < 4; nt++)
+#pragma unroll
+                for (int e = 0; e < 2; e++)
+                {
+                    bool any = false; // not "at least": what is not a number must be looked at
+#pragma unroll
+                    for (int mt = 0; mt < 4; mt++)
+                    {
+                        any = any || !(c[mt][nt][h * 2 + e] < reach[mt][h]);
+                    }
+                    word |= any ? 1u << (nt * 8 + e) : 0;
+                }
+            word <<= column * 2;
+            word |= __shfl_xor_sync(ALL, word, 1);
+            word |= __shfl_xor_sync(ALL, word, 2);
+            if (column == h && h * 8 + row < count)
+            {
+                to[(long long)(h * 8 + row) * words + at / 32] = word & below(endKey - at);
+            }
+        }
+    }
+}
+
+#define SELECT_THREADS (STRIP * 2)
+#define SELECT_KEYS (HOPPER && D == 128 ? 64 : 128) // of a tile
+
+// Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
+struct SelectShared
+{
+    uint4 q[STRIP * CHUNKS];
+    uint4 k[2][SELECT_KEYS * CHUNKS];
+    long long masks[STRIP]; // of the strip's groups
+    Bounds bounds[STRIP];   // theirs, counted in slots
+    int places[STRIP];      // numbers of keys, then where their lists begin
+    float thresholds[STRIP];
+    int totals[SELECT_THREADS / 32];
+};
+
+// Looks at a chunk of keys for a strip, and writes the list of every group. A slot holds a key of the chunk: all of them, or those that the screen leaves.
+// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: four warps have 64 mean queries and all keys of a tile, other blocks of threads
+// fill the time of a wait.
+template <bool Screened> __device__ __forceinline__ void select_keys(SelectShared& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
+    const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
+    const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, const Shape& p)
+{
+    const Strip strip = strips[blockIdx.x / p.chunks];
+    const Group g = groups[strip.group];
+    const int length = g.length, chunk = blockIdx.x % p.chunks, firstKey = chunk * p.chunk, head = blockIdx.y, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    const int allBlocks = (length + p.block - 1) / p.block, blocks = min2(blocksOfStrip, allBlocks - strip.block);
+    const int firstGroup = strip.group + strip.block / p.step, owned = (blocks + p.step - 1) / p.step;
+    int endKey = min2(length, firstKey + p.chunk);
+#if CAUSAL
+    endKey = min2(endKey, (strip.block / p.step + owned) * p.groupRows);
+#endif
+    Listed* const own = lists + ((long long)head * p.groups + firstGroup - firstOfAll) * p.chunks + chunk; // the first group's
+    const int words = p.chunk / 32;
+    u32* const bits = (u32*)(&s + 1);       // [owned][words]
+    u16* const left = (u16*)(bits + blocksOfStrip / p.step * words);
+    auto key_of = [&](int slot) { return firstKey + (Screened ? left[slot] : slot); };
+    int slots = max2(0, endKey - firstKey);
+    if (Screened && slots > 0)
+    {
+        // Each thread's words follow each other: slots are in the order of keys.
+        const int share = (words + SELECT_THREADS - 1) / SELECT_THREADS, first = threadIdx.x * share, end = min2(first + share, (slots + 31) / 32);
+        const u32* from = screen + (((long long)head * (gridDim.x / p.chunks) + blockIdx.x / p.chunks) * p.chunks + chunk) * words;
+        auto word_of = [=](int i) { return from[i] & below(slots - i * 32); }; // of all slots
+        int count = 0;
+        for (int i = first; i < end; i++)
+        {
+            count += __popc(word_of(i));
+        }
+        int rank = sum_up_to(count);
+        if (lane == 31)
+        {
+            s.totals[warp] = rank;
+        }
+        __syncthreads();
+        rank -= count;
+        slots = 0;
+#pragma unroll
+        for (int i = 0; i < SELECT_THREADS / 32; i++)
+        {
+            rank += i < warp ? s.totals[i] : 0;
+            slots += s.totals[i];
+        }
+        for (int i = first; i < end; i++)
+        {
+            for (u32 word = word_of(i); word != 0; word &= word - 1)
+            {
+                left[rank++] = (u16)(i * 32 + __ffs(word) - 1);
+            }
+        }
+    }
+    if (slots == 0)
+    {
+        for (int i = threadIdx.x; i < owned; i += SELECT_THREADS)
+        {
+            Listed none = {0, 0};
+            own[i * p.chunks] = none;
+        }
+        return;
+    }
+    const int used = (slots + 127) / 128 * 4; // words
+    for (int i = threadIdx.x; i < owned * used; i += SELECT_THREADS)
+    {
+        bits[i / used * words + i % used] = 0;
+    }
+    __syncthreads();
+
+    const u16* keys = k + g.base + head * p.headStride;
+    auto load = [&](int at, int buffer) {
+        if (at < slots)
+        {
+            load_rows<SELECT_KEYS, SELECT_THREADS>(shared_address(s.k[buffer]), keys, p.rowStride, at, slots, key_of);
+        }
+        copy_commit();
+    };
+    const long long block0 = (long long)head * p.blocks + g.block0 + strip.block;
+    load_rows<STRIP, SELECT_THREADS>(shared_address(s.q), meanQueries + block0 * D, D, 0, blocks);
+    load(0, 0);
+    if (threadIdx.x < STRIP)
     {
         s.thresholds[threadIdx.x] = threadIdx.x < blocks ? thresholds[block0 + threadIdx.x] : 0;
     }
     if (threadIdx.x < owned)
     {
-        const Group each = groups[strip.group + firstGroup + threadIdx.x];
-        s.bounds[threadIdx.x] = bounds_of(each, p);
+        const Group each = groups[firstGroup + threadIdx.x];
+        Bounds b = bounds_of(each, p);
+        auto slot_of = [&](int key) { // how many slots lie before the key
+            int low = Screened ? 0 : min2(max2(key - firstKey, 0), slots), high = Screened ? slots : low;
+            while (low < high)
+            {
+                const int middle = (low + high) / 2;
+                const bool later = key_of(middle) < key;
+                low = later ? middle + 1 : low, high = later ? high : middle;
+            }
+            return low;
+        };
+        b.initEnd = slot_of(b.initEnd), b.localStart = slot_of(b.localStart), b.localEnd = slot_of(b.localEnd), b.candidateEnd = slot_of(b.candidateEnd);
+        s.bounds[threadIdx.x] = b;
         s.masks[threadIdx.x] = each.mask;
     }
     copy_wait<0>();
     __syncthreads();
 
 #if HOPPER
-    const int Rows = 1, Keys = SELECT_KEYS, warpBlock = (threadIdx.x >> 5) * 16, warpKey = 0;
+    const int Rows = 1, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
 #else
-    const int Rows = 2, Keys = 64, warpBlock = (threadIdx.x >> 5) % (Blocks / 32) * 32, warpKey = (threadIdx.x >> 5) / (Blocks / 32) * 64;
-#endif
-    const int lane = threadIdx.x & 31;
-#if !HOPPER
+    const int Rows = 2, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
     u32 a[Rows][KSTEPS][4];
 #endif
     float threshold[Rows][2];
@@ -149,7 +386,7 @@ template <int Blocks> __device__ __forceinline__ void select_keys(SelectShared<B
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
         {
-            fragment_a<Blocks>(a[mt][ks], shared_address(s.q), warpBlock + mt * 16, ks);
+            fragment_a<STRIP>(a[mt][ks], shared_address(s.q), warpBlock + mt * 16, ks);
         }
 #endif
 #pragma unroll
@@ -160,14 +397,6 @@ template <int Blocks> __device__ __forceinline__ void select_keys(SelectShared<B
             group[mt][h] = row < blocks ? row / p.step : -1;
         }
     }
-
-    auto load = [&](int at, int buffer) {
-        if (at < endKey)
-        {
-            load_rows<SELECT_KEYS, Threads>(shared_address(s.k[buffer]), keys, p.rowStride, at, endKey);
-        }
-        copy_commit();
-    };
     auto mark = [&](const float (&c)[Rows][Keys / 8][4], int at) {
 #pragma unroll
         for (int mt = 0; mt < Rows; mt++)
@@ -187,42 +416,39 @@ template <int Blocks> __device__ __forceinline__ void select_keys(SelectShared<B
                         }
                     if (word != 0 && group[mt][h] >= 0)
                     {
-                        atomicOr(&s.bits[group[mt][h]][(at - firstKey + warpKey) / 32 + w], word << ((lane & 3) * 2));
+                        atomicOr(&bits[group[mt][h] * words + (at + warpKey) / 32 + w], word << ((lane & 3) * 2));
                     }
                 }
     };
+    for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
+    {
+        float c[Rows][Keys / 8][4];
 #if HOPPER
-    auto begin = [&](float (&c)[Rows][Keys / 8][4], int buffer) {
+        show_to_products();
+        __syncthreads();
         products_begin();
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
 #pragma unroll
             for (int part = 0; part < Keys / 64; part++)
             {
-                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q) + (ks >> 2) * Blocks * 128 + (threadIdx.x >> 7) * 64 * 128 + (ks & 3) * 32),
-                    descriptor(shared_address(s.k[buffer]) + (ks >> 2) * Keys * 128 + part * 64 * 128 + (ks & 3) * 32), ks > 0);
+                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (ks & 3) * 2,
+                    descriptor(shared_address(s.k[buffer])) + (ks >> 2) * Keys * 8 + part * 64 * 8 + (ks & 3) * 2, ks > 0);
             }
         products_commit();
-    };
-    for (int at = firstKey, buffer = 0; at < endKey; at += SELECT_KEYS, buffer ^= 1)
-    {
-        copy_wait<0>();
-        show_to_products();
-        __syncthreads();
-        float c[Rows][Keys / 8][4];
-        begin(c, buffer);
         load(at + SELECT_KEYS, buffer ^ 1);
         products_wait<0>();
         hold(c[0]);
         mark(c, at);
-    }
-    __syncthreads();
+        copy_wait<0>();
 #else
-    for (int at = firstKey, buffer = 0; at < endKey; at += SELECT_KEYS, buffer ^= 1)
-    {
         load(at + SELECT_KEYS, buffer ^ 1);
         const u32 tile = shared_address(s.k[buffer]);
-        float c[Rows][Keys / 8][4] = {};
+#pragma unroll
+        for (int i = 0; i < Rows * Keys / 2; i++)
+        {
+            c[i / (Keys / 2)][i / 4 % (Keys / 8)][i % 4] = 0;
+        }
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
 #pragma unroll
@@ -240,89 +466,109 @@ template <int Blocks> __device__ __forceinline__ void select_keys(SelectShared<B
         mark(c, at);
         copy_wait<0>();
         __syncthreads();
-    }
 #endif
-
-    // Words of 32 keys: only candidates of the group stay.
-    const int words = (endKey - firstKey + 127) / 128 * 4;
-    for (int i = threadIdx.x; i < owned * words; i += Threads)
-    {
-        const int own = i / words, word = i % words;
-        const Bounds b = s.bounds[own];
-        const int key = firstKey + word * 32;
-        u32 bits = s.bits[own][word];
-        bits &= ~below(b.initEnd - key);                             // the first keys
-        bits &= below(b.localStart - key) | ~below(b.localEnd - key); // the window
-        bits &= below(b.candidateEnd - key);
-        masks[head * p.words + s.masks[own] + key / 32] = bits;
-    }
-}
-
-// Grid: strips times chunks of keys, heads. Strips begin where a group begins.
-#define SELECT(Blocks) \
-    extern "C" __global__ void __launch_bounds__(Blocks * 2, HOPPER ? 256 / Blocks : 1) select_stripes_##Blocks(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, \
-        const u16* __restrict__ k, u32* __restrict__ masks, const Strip* __restrict__ strips, int blocksOfStrip, int chunk, int chunks, \
-        const Group* __restrict__ groups, Shape p) \
-    { \
-        extern __shared__ __align__(1024) uint4 memory[]; \
-        select_keys<Blocks>(*(SelectShared<Blocks>*)memory, meanQueries, thresholds, k, masks, strips, blocksOfStrip, chunk, chunks, groups, p); \
-    }
-SELECT(64)
-
-// The list of every group and head: counted, then given a place in the pool, then written in order. Grid: groups, heads. used: how much of the pool has
-// been given away, 0 at first; a list that finds no room is left to the mask.
-extern "C" __global__ void __launch_bounds__(128) list_stripes(const u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int* used, int capacity,
-    const Group* __restrict__ groups, Shape p)
-{
-    __shared__ int totals[4];
-    __shared__ int place;
-    const Group g = groups[blockIdx.x];
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, quads = (candidates_end(bounds_of(g, p)) + 127) / 128;
-    const uint4* words = (const uint4*)(masks + blockIdx.y * p.words + g.mask);
-    const int share = (quads + 127) / 128, first = threadIdx.x * share, end = min2(quads, first + share); // each thread's own keys follow each other
-    int own = 0;
-    for (int i = first; i < end; i++)
-    {
-        const uint4 w = words[i];
-        own += __popc(w.x) + __popc(w.y) + __popc(w.z) + __popc(w.w);
-    }
-    int rank = sum_up_to(own);
-    if (lane == 31)
-    {
-        totals[warp] = rank;
     }
     __syncthreads();
-    const int all = totals[0] + totals[1] + totals[2] + totals[3];
-    if (threadIdx.x == 0)
+
+    // Words of 32 slots: only candidates of the group stay, and are counted.
+    for (int i = warp; i < owned; i += SELECT_THREADS / 32)
     {
-        int start = all == 0 ? 0 : atomicAdd(used, all);
-        start = start > capacity - all || start < 0 ? -1 : start;
-        place = start;
-        Listed listed = {start, all};
-        lists[blockIdx.y * gridDim.x + blockIdx.x] = listed;
-    }
-    __syncthreads();
-    if (place < 0 || own == 0)
-    {
-        return;
-    }
-    rank -= own;
-    for (int i = 0; i < warp; i++)
-    {
-        rank += totals[i];
-    }
-    int* to = pool + place + rank;
-    for (int i = first; i < end; i++)
-    {
-        const uint4 w = words[i];
-        const u32 parts[4] = {w.x, w.y, w.z, w.w};
-#pragma unroll
-        for (int j = 0; j < 4; j++)
+        const Bounds b = s.bounds[i];
+        int count = 0;
+        for (int word = lane; word < used; word += 32)
         {
-            for (u32 word = parts[j]; word != 0; word &= word - 1)
+            const int slot = word * 32;
+            u32 x = bits[i * words + word];
+            x &= ~below(b.initEnd - slot);                              // the first keys
+            x &= below(b.localStart - slot) | ~below(b.localEnd - slot); // the window
+            x &= below(b.candidateEnd - slot);
+            bits[i * words + word] = x;
+            count += __popc(x);
+        }
+        count = __shfl_sync(ALL, sum_up_to(count), 31);
+        if (lane == 0)
+        {
+            s.places[i] = count;
+        }
+    }
+    __syncthreads();
+    if (warp == 0) // two groups a thread
+    {
+        int counts[2];
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+        {
+            counts[e] = lane * 2 + e < owned ? s.places[lane * 2 + e] : 0;
+        }
+        int place = sum_up_to(counts[0] + counts[1]);
+        const int all = __shfl_sync(ALL, place, 31);
+        int start = 1;
+        if (lane == 0 && all > 0)
+        {
+            start = 1 + atomicAdd(pool, all);
+            start = start > capacity - all || start < 0 ? -1 : start;
+        }
+        start = __shfl_sync(ALL, start, 0);
+        place -= counts[0] + counts[1];
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+        {
+            const int i = lane * 2 + e;
+            if (i < owned)
             {
-                *to++ = i * 128 + j * 32 + __ffs(word) - 1;
+                Listed listed = {start < 0 ? -1 : start + place, counts[e]};
+                own[i * p.chunks] = listed;
+                s.places[i] = listed.start;
             }
+            place += counts[e];
+        }
+    }
+    __syncthreads();
+    for (int i = warp; i < owned; i += SELECT_THREADS / 32)
+    {
+        int place = s.places[i];
+        u32* const mask = masks + head * p.words + s.masks[i];
+        if (place < 0)
+        {
+            for (int word = lane; word < (endKey - firstKey + 31) / 32; word += 32)
+            {
+                mask[firstKey / 32 + word] = Screened ? 0 : bits[i * words + word];
+            }
+            __syncwarp();
+            if (!Screened)
+            {
+                continue;
+            }
+        }
+        for (int first = 0; first < used; first += 32)
+        {
+            u32 word = first + lane < used ? bits[i * words + first + lane] : 0;
+            const int upTo = sum_up_to(__popc(word));
+            for (int to = place + upTo - __popc(word); word != 0; word &= word - 1, to++)
+            {
+                const int key = key_of((first + lane) * 32 + __ffs(word) - 1);
+                if (place < 0)
+                {
+                    atomicOr(&mask[key / 32], 1u << (key & 31));
+                }
+                else
+                {
+                    pool[to] = key;
+                }
+            }
+            place += place < 0 ? 0 : __shfl_sync(ALL, upTo, 31);
         }
     }
 }
+
+// Grid: strips times chunks of keys, heads. firstOfAll: the first group whose lists are in memory.
+#define SELECT(Name, Screened) \
+    extern "C" __global__ void __launch_bounds__(SELECT_THREADS, HOPPER ? 4 : 1) Name(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, \
+        const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity, \
+        const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, Shape p) \
+    { \
+        extern __shared__ __align__(1024) uint4 memory[]; \
+        select_keys<Screened>(*(SelectShared*)memory, meanQueries, thresholds, k, screen, masks, lists, pool, capacity, strips, blocksOfStrip, firstOfAll, groups, p); \
+    }
+SELECT(select_stripes, false)
+SELECT(select_screened, true)

@@ -103,8 +103,9 @@ internal sealed unsafe class CudaModule
 
         if (key.Shared > PlainSharedMemory)
         {
+            // All that there is: the function's next launch may ask for more or less.
             CudaDriver.Check(
-                ((delegate* unmanaged<nint, int, int, int>)CudaDriver.Export("cuFuncSetAttribute"))(function, MaximalSharedMemory, key.Shared),
+                ((delegate* unmanaged<nint, int, int, int>)CudaDriver.Export("cuFuncSetAttribute"))(function, MaximalSharedMemory, Math.Max(key.Shared, _device.SharedMemory)),
                 $"{key.Name}: {key.Shared} bytes of shared memory (the device has {_device.SharedMemory})");
         }
 

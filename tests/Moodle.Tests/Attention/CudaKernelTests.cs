@@ -52,7 +52,7 @@ public sealed class CudaKernelTests
                 Deterministic = i % 3 == 0,
             };
             var heads = 1 + random.Next(3);
-            var check = new KernelCheck(lengths, heads, size, type, options);
+            var check = new KernelCheck(lengths, heads, size, type, options, screenedFrom: Draw(1, CudaAttention.ScreenedFrom));
             var (inputs, grad) = Inputs(lengths.Sum(), heads, size, type, i);
             Poison(heads * lengths.Sum() * size);
             var (results, selection) = check.Run(inputs[0], inputs[1], inputs[2], grad);
@@ -124,6 +124,30 @@ public sealed class CudaKernelTests
         Assert.HasCount(1, whole.Layout.Slabs);
         Assert.IsGreaterThan(4, parts.Layout.Slabs.Count);
         var (expected, found) = (whole.Run(inputs[0], inputs[1], inputs[2], grad).Results, parts.Run(inputs[0], inputs[1], inputs[2], grad).Results);
+        for (var i = 0; i < 4; i++)
+        {
+            Assert.IsTrue(expected[i].equal(found[i]).all().ToBoolean(), $"{i}");
+        }
+    }
+
+    // Mean queries that are much alike, and keys of which few come near: most are left out before they are looked at.
+    [TestMethod]
+    [DataRow(64, false)]
+    [DataRow(128, true)]
+    public void Screening_ChangesNothing(int size, bool causal)
+    {
+        using var scope = NewDisposeScope();
+        int[] lengths = [20_000, 9_000];
+        var (inputs, grad) = Inputs(lengths.Sum(), 2, size, ScalarType.BFloat16, 8);
+        using (no_grad())
+        {
+            inputs[0].mul_(0.3).add_(randn(size, device: CUDA));
+        }
+
+        var options = s_options with { Block = 16, Causal = causal, Deterministic = true };
+        var all = new KernelCheck(lengths, 2, size, ScalarType.BFloat16, options, screenedFrom: int.MaxValue);
+        var screened = new KernelCheck(lengths, 2, size, ScalarType.BFloat16, options, screenedFrom: 1);
+        var (expected, found) = (all.Run(inputs[0], inputs[1], inputs[2], grad).Results, screened.Run(inputs[0], inputs[1], inputs[2], grad).Results);
         for (var i = 0; i < 4; i++)
         {
             Assert.IsTrue(expected[i].equal(found[i]).all().ToBoolean(), $"{i}");

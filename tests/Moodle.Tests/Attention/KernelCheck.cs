@@ -17,11 +17,11 @@ internal sealed class KernelCheck
     private readonly KernelLayout _layout;
     private readonly CudaAttention _kernels;
 
-    public KernelCheck(int[] lengths, int heads, int size, ScalarType type, AnchorAttentionOptions options, long maskBytes = CudaAttention.MostMaskBytes)
+    public KernelCheck(int[] lengths, int heads, int size, ScalarType type, AnchorAttentionOptions options, long maskBytes = CudaAttention.MostMaskBytes, int screenedFrom = CudaAttention.ScreenedFrom)
     {
         (_lengths, _heads, _size, _options) = (lengths, heads, size, options);
         _layout = new KernelLayout(lengths, heads, size, packed: true, options, maskBytes, CUDA);
-        _kernels = new CudaAttention(_layout, size, type, options, new Device(DeviceType.CUDA, 0));
+        _kernels = new CudaAttention(_layout, size, type, options, new Device(DeviceType.CUDA, 0), screenedFrom);
     }
 
     public KernelLayout Layout => _layout;
@@ -41,14 +41,17 @@ internal sealed class KernelCheck
         var errors = new double[5];
         var norms = new double[4];
         var (row, word, group) = (0, 0L, 0);
+        var lists = selection.Lists.cpu().data<int>().ToArray();
+        var pool = selection.Pool.cpu().data<int>().ToArray();
+        var masks = selection.Masks.cpu().data<int>().ToArray();
         foreach (var length in _lengths)
         {
             using var scope = NewDisposeScope();
             Tensor Part(Tensor x) => x.narrow(0, row, length).transpose(0, 1).to(ScalarType.Float64); // [heads, n, d]
             Tensor[] exact = Array.ConvertAll(inputs, x => Part(x).detach().requires_grad_(true));
             var groups = AnchorGroup.Of(length, _options);
-            var words = (length + 127) / 128 * 4;
-            var attended = Attended(selection.Masks.view(_heads, -1).narrow(1, word, (long)groups.Length * words).view(_heads, groups.Length, words), groups, length);
+            var words = (length + 127) / 128 * 4L;
+            var attended = Attended(Stripes(lists, pool, masks, group, word, groups, length).to(inputs[0].device), groups, length);
             CheckRule(exact[0].detach(), exact[1].detach(), attended, groups);
             var logits = (exact[0].matmul(exact[1].transpose(1, 2)) / Math.Sqrt(_size)).masked_fill(attended.logical_not(), double.NegativeInfinity);
             var output = logits.softmax(2).matmul(exact[2]);
@@ -61,7 +64,7 @@ internal sealed class KernelCheck
 
             // Math.Max hands on what is not a number.
             errors[4] = Math.Max(errors[4], (selection.LogSums.narrow(1, row, length).to(ScalarType.Float64) - logits.logsumexp(2)).abs().max().ToDouble());
-            (row, word, group) = (row + length, word + ((long)groups.Length * words), group + groups.Length);
+            (row, word, group) = (row + length, word + (groups.Length * words), group + groups.Length);
         }
 
         for (var i = 0; i < 4; i++)
@@ -73,17 +76,45 @@ internal sealed class KernelCheck
         return errors;
     }
 
-    // [heads, n, n], of the anchor regions and the masks, [heads, groups, words].
-    private Tensor Attended(Tensor masks, AnchorGroup[] groups, int length)
+    // [heads, groups, n]: what a sequence's groups select beside their anchor regions. Its groups begin at `first`, their masks at `word`.
+    private Tensor Stripes(int[] lists, int[] pool, int[] masks, int first, long word, AnchorGroup[] groups, int length)
     {
-        var bits = masks.unsqueeze(3).bitwise_right_shift(arange(32, dtype: ScalarType.Int32, device: masks.device)).bitwise_and(1)
-            .view(_heads, groups.Length, -1).narrow(2, 0, length).to(ScalarType.Bool);
-        var attended = zeros(_heads, length, length, dtype: ScalarType.Bool, device: masks.device);
+        var shape = _kernels.ShapeOf(_layout.Slabs.Single());
+        var taken = new bool[_heads * groups.Length * length];
+        for (var head = 0; head < _heads; head++)
+        {
+            for (var g = 0; g < groups.Length; g++)
+            {
+                var to = taken.AsSpan(((head * groups.Length) + g) * length, length);
+                for (var chunk = 0; chunk < shape.Chunks; chunk++)
+                {
+                    var at = 2 * ((((head * shape.Groups) + first + g) * shape.Chunks) + chunk);
+                    var (start, count) = (lists[at], lists[at + 1]);
+                    var (begin, end) = (Math.Min(length, chunk * shape.Chunk), Math.Min(length, (chunk + 1) * shape.Chunk));
+                    int[] keys = start >= 0 ? pool[start..(start + count)]
+                        : [.. Enumerable.Range(begin, end - begin).Where(key => key < groups[g].CandidateEnd && (masks[(head * shape.Words) + word + (g * ((length + 127) / 128 * 4)) + (key / 32)] >> (key % 32) & 1) == 1)];
+                    Assert.HasCount(count, keys);
+                    Assert.IsTrue(keys.All(key => key >= begin && key < end) && keys.Zip(keys.Skip(1)).All(pair => pair.First < pair.Second), "a list is not in order");
+                    foreach (var key in keys)
+                    {
+                        to[key] = true;
+                    }
+                }
+            }
+        }
+
+        return tensor(taken).view(_heads, groups.Length, length);
+    }
+
+    // [heads, n, n], of the anchor regions and the stripes, [heads, groups, n].
+    private Tensor Attended(Tensor bits, AnchorGroup[] groups, int length)
+    {
+        var attended = zeros(_heads, length, length, dtype: ScalarType.Bool, device: bits.device);
         for (var g = 0; g < groups.Length; g++)
         {
             var group = groups[g];
-            var region = Region(group, length, masks.device);
-            var stripes = bits.select(1, g).unsqueeze(1).logical_and(arange(length, device: masks.device).lt(group.CandidateEnd));
+            var region = Region(group, length, bits.device);
+            var stripes = bits.select(1, g).unsqueeze(1).logical_and(arange(length, device: bits.device).lt(group.CandidateEnd));
             Assert.IsFalse(stripes.logical_and(region).any().ToBoolean(), "a key of the anchor region was taken as a stripe");
             attended.narrow(1, group.Start, group.Rows).copy_(region.logical_or(stripes));
         }

@@ -28,8 +28,33 @@ public sealed class KernelLayoutTests
 
             Assert.AreEqual((layout.Groups, layout.Shape.Words), (group, word));
             Assert.AreEqual(s_lengths.Sum(length => AnchorGroup.Of(length, options).Length), layout.Groups);
-            layout.GroupTable.Dispose();
-            layout.StripTable.Dispose();
+            Dispose(layout);
+        }
+    }
+
+    [NoTensorLeak]
+    public void Screens_HoldEveryStripOnce_AndNoneOfTwoSequences()
+    {
+        var options = new AnchorAttentionOptions { Block = 16, Step = 64 }; // strips of 1,024 tokens
+        int[] lengths = [40_000, 1, 17_000];
+        foreach (var most in new[] { 1L, 100_000, 1 << 30 })
+        {
+            var layout = new KernelLayout(lengths, 1, 64, packed: true, options, most, CPU);
+            var screens = MemoryMarshal.Cast<byte, int>(layout.ScreenTable.data<byte>().ToArray()).ToArray();
+            var strips = MemoryMarshal.Cast<byte, int>(layout.StripTable.data<byte>().ToArray()).ToArray(); // the sequence's first group, then the block
+            foreach (var slab in layout.Slabs)
+            {
+                var own = screens[slab.FirstScreen..(slab.FirstScreen + slab.Screens + 1)];
+                Assert.AreEqual((0, slab.Strips), (own[0], own[^1]));
+                for (var i = 0; i < slab.Screens; i++)
+                {
+                    Assert.IsTrue(own[i + 1] - own[i] is > 0 and <= KernelLayout.ScreenStrips);
+                    Assert.AreEqual(strips[2 * (slab.FirstStrip + own[i])], strips[2 * (slab.FirstStrip + own[i + 1] - 1)]);
+                }
+            }
+
+            Assert.IsTrue(most < 1 << 30 || layout.Slabs.Single().Screens == 3 + 1 + 2);
+            Dispose(layout);
         }
     }
 
@@ -48,8 +73,7 @@ public sealed class KernelLayoutTests
         Assert.AreEqual(4 + 4, table[9]); // after two masks of 128 keys
         CollectionAssert.AreEqual(new[] { 100, 7, lengths[1], 0 }, MemoryMarshal.Cast<long, int>(table.AsSpan(10, 2)).ToArray());
         Assert.AreEqual(packed ? (192, 64) : (64, 6400), (layout.Shape.RowStride, layout.Shape.HeadStride));
-        layout.GroupTable.Dispose();
-        layout.StripTable.Dispose();
+        Dispose(layout);
     }
 
     [TestMethod]
@@ -58,5 +82,12 @@ public sealed class KernelLayoutTests
         Assert.IsFalse(KernelLayout.Takes(100_000, new AnchorAttentionOptions { Block = 1, Step = 65 }));
         Assert.IsTrue(KernelLayout.Takes(64, new AnchorAttentionOptions { Block = 1, Step = 65 }));
         Assert.IsTrue(KernelLayout.Takes(100_000, new AnchorAttentionOptions { Block = 1, Step = 64 }));
+    }
+
+    private static void Dispose(KernelLayout layout)
+    {
+        layout.GroupTable.Dispose();
+        layout.StripTable.Dispose();
+        layout.ScreenTable.Dispose();
     }
 }
