@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Moodle.Runtime.Cuda;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Attention.Cuda;
@@ -11,30 +10,11 @@ internal static class AttentionKernels
 {
     private const string Resources = "Moodle.Attention.Kernels.";
     private static readonly string[] s_files = ["prelude.cu", "forward.cu", "select.cu", "backward.cu"];
-    private static readonly Version s_oldest = new(8, 0);
     private static readonly Lazy<string> s_source = new(() => string.Join('\n', s_files.Select(Read)));
     private static readonly ConcurrentDictionary<(int Device, int Size, ScalarType Type, bool Causal), Lazy<CudaModule>> s_modules = new();
 
     /// <summary>Why a device cannot run them, as the end of a sentence; null where it can.</summary>
-    public static string? WhyNot(Device device)
-    {
-        if (device.type != DeviceType.CUDA)
-        {
-            return "the kernels need a GPU";
-        }
-
-        try
-        {
-            var found = CudaDriver.Device(Math.Max(0, device.index)).Capability;
-            return found < s_oldest ? $"the GPU is of compute capability {found}, the kernels need {s_oldest}"
-                : CudaCompiler.IsFound ? null
-                : CudaCompiler.NotFound;
-        }
-        catch (CudaException exception)
-        {
-            return exception.Message;
-        }
-    }
+    public static string? WhyNot(Device device) => CudaSupport.WhyNot(device);
 
     /// <summary>Whether they are compiled with wgmma, which only compute capability 9.0 has; others take mma.sync.</summary>
     public static bool IsHopper(CudaDevice device) => device.Capability == new Version(9, 0) && CudaCompiler.Version?.Major >= 12;
