@@ -20,12 +20,13 @@ public sealed class BranchStep
     private readonly Tensor? _recorded;
     private readonly Tensor? _padded;
 
-    internal BranchStep(Scorer scorer, Tensor vectors, Tensor queries, Tensor candidates, Tensor loops, Tensor available, QueryBatch batch, double smoothing)
+    // Without a scorer the logits are the product.
+    internal BranchStep(Scorer? scorer, Tensor vectors, Tensor queries, Tensor candidates, Tensor loops, Tensor available, QueryBatch batch, double smoothing)
     {
         (_batch, _queries, _candidates, _loops) = (batch, queries, candidates, loops);
         var entities = candidates.shape[0];
         Tensor logits; // [queries, |E|], or more columns where padded
-        if (scorer.IsBilinear)
+        if (scorer is null || scorer.IsBilinear)
         {
             using var none = no_grad();
             _padded = Pad(candidates.detach());

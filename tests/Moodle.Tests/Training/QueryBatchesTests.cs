@@ -50,7 +50,7 @@ public sealed class QueryBatchesTests
             Assert.IsTrue(batch == batches.Count - 1 || one.TotalWeight >= 100);
             Assert.IsLessThan(100 + (32 * 20), one.TotalWeight);
             CollectionAssert.AreEqual(
-                batches.QueriesOf(batch).Select(query => (long)query.Entity).ToArray(), one.Heads.data<long>().ToArray());
+                batches.QueriesOf(batch).Select(query => (long)s_queries.Entities[query]).ToArray(), one.Heads.data<long>().ToArray());
         }
     }
 
