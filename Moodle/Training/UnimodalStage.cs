@@ -128,7 +128,7 @@ internal sealed class UnimodalStage : Stage
         {
             Tensor Rows(Func<Learned, Tensor> of) => cat([.. parts.Select(of)], 0);
             return parts.Count == 1 ? parts[0] : new Learned(
-                stack([.. parts.Select(part => part.Terms)]).sum(0),
+                stack([.. parts.Select(part => part.Terms)]).sum([0]),
                 [.. parts[0].Losses.Select((_, m) => Rows(part => part.Losses[m]))],
                 parts[0].Candidates,
                 parts[0].Input is not { } input ? null : new FusionInput(
