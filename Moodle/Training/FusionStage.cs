@@ -21,6 +21,7 @@ internal sealed class FusionStage : Stage
     private readonly AnswerMask _known;
     private readonly QueryBatches _batches;
     private readonly QueryBatches _heldOut;
+    private readonly BatchParts _heldOutParts;
     private readonly Validator _validator;
     private readonly Device _device;
     private readonly FusedVectorTask _vectors;
@@ -50,6 +51,7 @@ internal sealed class FusionStage : Stage
         _vectors = new FusedVectorTask(config, model, fusion, queries, device);
         // Decay draws a relation with few held-out triples to the balance that all relations share.
         _balanceOptimizer = new FusedAdamW(model.BalanceParameters(), config.Training.Fusion.BalanceDecay);
+        _heldOutParts = new BatchParts(_heldOut, _balanceOptimizer, device);
         LossNames = [.. _vectors.LossNames, "held_out"];
     }
 
@@ -117,23 +119,28 @@ internal sealed class FusionStage : Stage
     // already is no wrong answer to what is held out.
     private Tensor LearnBalance(FrozenBranches frozen, int step)
     {
-        _balanceOptimizer.ZeroGrad();
-        var batch = _heldOut.Get(step, _device);
-        var rows = _heldOut.QueriesOf(step, _device);
-        var outputs = frozen.Answer(batch.Heads, batch.Relations);
-        Tensor fusedCandidates, others;
+        var (queries, rows) = (_heldOut.QueriesOf(step), _heldOut.QueriesOf(step, _device));
+        Tensor fusedCandidates;
         using (no_grad())
         {
             fusedCandidates = _fusion.Candidates(frozen.Candidates, _available);
-            var known = _known.Of(_heldOut.QueriesOf(step), rows);
-            others = known.view(-1).index_fill_(0, (batch.AnswerRows * known.shape[1]) + batch.Answers, false).view_as(known);
         }
 
-        var learned = _fusion.Weigh(outputs, _heldOutSignals!.index_select(0, rows), fusedCandidates, batch, others);
-        var roots = learned.Roots(full([], 1 / batch.TotalWeight, device: _device));
-        autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
+        var losses = _heldOutParts.Learn(step, Learn, loss => [loss], text => Message($"{Name}: balance: {text}"));
         _balanceOptimizer.Step(_config.Training.Fusion.BalanceRate);
-        return learned.Losses.sum() / batch.TotalWeight;
+        return losses.Aggregate((a, b) => a + b);
+
+        Tensor Learn(QueryBatch batch, int first)
+        {
+            var outputs = frozen.Answer(batch.Heads, batch.Relations);
+            var asked = rows.narrow(0, first, batch.Count);
+            var known = _known.Of(queries.AsSpan(first, (int)batch.Count), asked);
+            var others = known.view(-1).index_fill_(0, (batch.AnswerRows * known.shape[1]) + batch.Answers, false).view_as(known);
+            var learned = _fusion.Weigh(outputs, _heldOutSignals!.index_select(0, asked), fusedCandidates, batch, others);
+            var roots = learned.Roots(full([], 1 / batch.TotalWeight, device: _device));
+            autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
+            return learned.Losses.sum() / batch.TotalWeight;
+        }
     }
 
     /// <inheritdoc/>

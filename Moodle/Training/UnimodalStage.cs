@@ -30,8 +30,6 @@ internal sealed class UnimodalStage : Stage
     private readonly ParameterOptimizer _optimizer;
     private readonly float[] _triplesOfRelation;
     private readonly long _parameterCount;
-    private int _rows = int.MaxValue;
-    private string? _shortage;
 
     /// <summary>Prepares the stage.</summary>
     /// <param name="config">The configuration.</param>
@@ -46,6 +44,7 @@ internal sealed class UnimodalStage : Stage
         _stage = fused is null ? config.Training.Unimodal : config.Training.Refit;
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _optimizer = OptimizerFactory.Create(_stage.Optimizer, model.UnimodalParameters());
+        Parts = new BatchParts(_batches, _optimizer, device);
         _parameterCount = model.UnimodalParameters().Sum(entry => entry.Parameter.numel());
         _triplesOfRelation = new float[2 * model.RelationCount];
         for (var query = 0; query < queries.Count; query++)
@@ -91,13 +90,13 @@ internal sealed class UnimodalStage : Stage
         return _batches.Count;
     }
 
-    /// <summary>Hears each part of a batch before its losses are computed.</summary>
-    internal Action<QueryBatch>? Computing { get; set; }
+    /// <summary>How batches are learned.</summary>
+    internal BatchParts Parts { get; }
 
     /// <inheritdoc/>
     public override Tensor Step(int epoch, int step)
     {
-        var learned = LearnInParts(epoch, step);
+        var learned = Learned.Join(Parts.Learn(step, (part, first) => Learn(epoch, part, first == 0), part => part.All, text => Message($"{Name}: {text}")));
         _model.Guidance?.Observe(learned.Losses, _batches.Get(step, _device));
         // Parameter, gradient and the optimizer's sums are read, all but the gradient written.
         using (Part("optimizer", bytes: sizeof(float) * (_stage.Optimizer == OptimizerKind.AdamW ? 7.0 : 5.0) * _parameterCount))
@@ -138,59 +137,8 @@ internal sealed class UnimodalStage : Stage
         }
     }
 
-    // Where memory runs out, half as many rows at once: every term is a sum over queries or answers divided by the whole batch's weight, so that the parts'
-    // gradients add up to the batch's. libtorch's allocator has returned its unused blocks to the device before it says that there are none.
-    private Learned LearnInParts(int epoch, int step)
-    {
-        while (true)
-        {
-            _optimizer.ZeroGrad();
-            try
-            {
-                using var scope = NewDisposeScope();
-                var parts = new List<Learned>();
-                foreach (var part in _batches.Parts(step, _rows, _device))
-                {
-                    parts.Add(Learn(epoch, part, first: parts.Count == 0));
-                }
-
-                if (_shortage is not null)
-                {
-                    Message(_shortage);
-                    _shortage = null;
-                }
-
-                var learned = Learned.Join(parts);
-                foreach (var tensor in learned.All)
-                {
-                    tensor.MoveToOuterDisposeScope();
-                }
-
-                return learned;
-            }
-            catch (Exception exception) when (MemoryShortage.Is(exception) && Halve(_batches.QueriesOf(step).Length))
-            {
-            }
-        }
-    }
-
-    private bool Halve(int queries)
-    {
-        var rows = Math.Min(_rows, queries);
-        if (rows < 2)
-        {
-            return false;
-        }
-
-        _rows = (rows + 1) / 2;
-        _shortage = $"{Name}: memory does not suffice for a batch at once; goes on with parts of {_rows:N0} queries, whose gradients add up to the same";
-        return true;
-    }
-
     private Learned Learn(int epoch, QueryBatch batch, bool first)
     {
-        using var scope = NewDisposeScope();
-        Computing?.Invoke(batch);
         var branches = _model.Branches;
         var (tasks, norms, relations) = (new Tensor[branches.Count], new Tensor[branches.Count], new List<Tensor>());
         Tensor[] candidates, factors, guides;
@@ -246,14 +194,8 @@ internal sealed class UnimodalStage : Stage
             autograd.backward([.. roots.Select(root => root.Item1)], [.. roots.Select(root => root.Item2)]);
         }
 
-        var learned = new Learned(stack([.. tasks, .. norms, .. relations, .. guides]).detach(), [.. steps.Select(each => each.Losses)],
+        return new Learned(stack([.. tasks, .. norms, .. relations, .. guides]).detach(), [.. steps.Select(each => each.Losses)],
             first && _fused is not null ? Array.ConvertAll(candidates, x => x.detach()) : [], input);
-        foreach (var tensor in learned.All)
-        {
-            tensor.MoveToOuterDisposeScope();
-        }
-
-        return learned;
     }
 
     /// <inheritdoc/>

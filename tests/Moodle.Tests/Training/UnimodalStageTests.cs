@@ -54,7 +54,7 @@ public sealed class UnimodalStageTests
         using var scope = NewDisposeScope();
         using var stage = Create(false, s_data.Config(), out var model);
         using var _ = model;
-        stage.Computing = _ => throw new InvalidOperationException("CUDA out of memory. Tried to allocate 2.00 GiB.");
+        stage.Parts.Computing = _ => throw new InvalidOperationException("CUDA out of memory. Tried to allocate 2.00 GiB.");
         stage.BeginEpoch(0, new SplitMix64(1));
         Assert.Contains("2.00 GiB", Assert.ThrowsExactly<InvalidOperationException>(() => stage.Step(0, 0)).Message);
     }
@@ -66,7 +66,7 @@ public sealed class UnimodalStageTests
         using var stage = Create(false, s_data.Config(), out var model);
         using var _ = model;
         var calls = 0;
-        stage.Computing = _ => throw new InvalidOperationException($"another error {++calls}");
+        stage.Parts.Computing = _ => throw new InvalidOperationException($"another error {++calls}");
         stage.BeginEpoch(0, new SplitMix64(1));
         Assert.AreEqual("another error 1", Assert.ThrowsExactly<InvalidOperationException>(() => stage.Step(0, 0)).Message);
     }
@@ -80,7 +80,7 @@ public sealed class UnimodalStageTests
         using var _ = model;
         var (messages, rows) = (new List<string>(), new List<long>());
         stage.Message = messages.Add;
-        stage.Computing = part =>
+        stage.Parts.Computing = part =>
         {
             rows.Add(part.Count);
             if (shortages.Contains(rows.Count - 1))
