@@ -21,7 +21,6 @@ internal sealed class FusionStage : Stage
     private readonly AnswerMask _known;
     private readonly QueryBatches _batches;
     private readonly QueryBatches _heldOut;
-    private readonly BatchParts _heldOutParts;
     private readonly Validator _validator;
     private readonly Device _device;
     private readonly FusedVectorTask _vectors;
@@ -51,7 +50,7 @@ internal sealed class FusionStage : Stage
         _vectors = new FusedVectorTask(config, model, fusion, queries, device);
         // Decay draws a relation with few held-out triples to the balance that all relations share.
         _balanceOptimizer = new FusedAdamW(model.BalanceParameters(), config.Training.Fusion.BalanceDecay);
-        _heldOutParts = new BatchParts(_heldOut, _balanceOptimizer, device);
+        BalanceParts = new BatchParts(_heldOut, _balanceOptimizer, device);
         LossNames = [.. _vectors.LossNames, "held_out"];
     }
 
@@ -78,6 +77,9 @@ internal sealed class FusionStage : Stage
 
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, string Prefix)> Choices => [(MultimodalScorer.FusionName, "")];
+
+    /// <summary>How batches of the balance are learned.</summary>
+    internal BatchParts BalanceParts { get; }
 
     /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
@@ -126,7 +128,7 @@ internal sealed class FusionStage : Stage
             fusedCandidates = _fusion.Candidates(frozen.Candidates, _available);
         }
 
-        var losses = _heldOutParts.Learn(step, Learn, loss => [loss], text => Message($"{Name}: balance: {text}"));
+        var losses = BalanceParts.Learn(step, Learn, loss => [loss], text => Message($"{Name}: balance: {text}"));
         _balanceOptimizer.Step(_config.Training.Fusion.BalanceRate);
         return losses.Aggregate((a, b) => a + b);
 
