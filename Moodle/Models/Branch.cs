@@ -54,6 +54,17 @@ public sealed class Branch : nn.Module
         return new BranchOutput(heads, vectors, queries, logits, Available.index_select(0, heads));
     }
 
+    /// <summary>Queries of a batch without their logits, as <see cref="Forward"/> makes them.</summary>
+    /// <param name="candidates">What <see cref="Candidates"/> returned: [|E|, size].</param>
+    /// <param name="heads">int64 [queries].</param>
+    /// <param name="relations">int64 [queries], 0 to 2|R|-1.</param>
+    /// <returns>[queries, size].</returns>
+    public Tensor Queries(Tensor candidates, Tensor heads, Tensor relations)
+    {
+        ArgumentNullException.ThrowIfNull(candidates);
+        return Query(entities.AsHeads(candidates.index_select(0, heads), heads), relations);
+    }
+
     /// <summary>A step of 1-vs-all training.</summary>
     /// <param name="candidates">What <see cref="Candidates"/> returned in this step: [|E|, size].</param>
     /// <param name="batch">Queries with their answers.</param>

@@ -25,12 +25,11 @@ public abstract class BranchStep
 
     /// <summary>
     /// Where autograd goes on, and the gradients there of the mean of all losses over the batch's triples, times a factor; with them those of the terms that
-    /// autograd does not know.
+    /// autograd does not know. Asked once: the output's logits are overwritten.
     /// </summary>
     /// <param name="factor">A scalar on the device.</param>
     /// <param name="others">What other losses add to the gradient of the output's logits, [queries, |E|], or null.</param>
-    /// <param name="keepLogits">Whether the output's logits are still needed.</param>
-    public abstract (Tensor Root, Tensor Gradient)[] Roots(Tensor factor, Tensor? others, bool keepLogits);
+    public abstract (Tensor Root, Tensor Gradient)[] Roots(Tensor factor, Tensor? others);
 
     /// <summary>Queries times candidates, padded on a GPU.</summary>
     /// <param name="queries">[queries, size].</param>

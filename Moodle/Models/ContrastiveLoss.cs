@@ -73,7 +73,7 @@ public sealed class ContrastiveLoss : nn.Module
     }
 
     private Tensor Similarity(Tensor first, Tensor second) =>
-        first.to(ScalarType.Float32).matmul(second.to(ScalarType.Float32).t()) / Temperature();
+        first.to(ScalarType.Float32).mm(second.to(ScalarType.Float32).t()) / Temperature();
 
     private Tensor Temperature() => log_temperature.clamp(Math.Log(0.005), 0).exp();
 }

@@ -12,7 +12,7 @@ namespace Moodle.Models;
 public sealed class Fusion : nn.Module
 {
     private const int RelationSize = 16;
-    private const int Signals = 3;
+    private const int SignalCount = 3;
     private readonly FusionConfig _config;
     private readonly int _branches;
     private readonly ModuleList<Linear> maps;
@@ -43,7 +43,7 @@ public sealed class Fusion : nn.Module
         }
 
         relations = nn.Parameter(randn(2L * relationCount, RelationSize).mul_(0.1));
-        gate_in = nn.Linear(RelationSize + (Signals * _branches), 32);
+        gate_in = nn.Linear(RelationSize + (SignalCount * _branches), 32);
         gate_out = nn.Linear(32, _branches);
         // One weight for each branch and one for the fused score, as logarithms, and what each relation has above or below them.
         balance = nn.Parameter(zeros(_branches + 1));
@@ -92,52 +92,132 @@ public sealed class Fusion : nn.Module
     {
         ArgumentNullException.ThrowIfNull(outputs);
         ArgumentNullException.ThrowIfNull(fusedCandidates);
-        var available = outputs.Select(output => output.Available).ToArray();
-        if (training && _config.ModalityDropout > 0)
-        {
-            available = Hide(available);
-        }
-
-        var has = stack(available, 1); // [queries, branches]
-        var signals = outputs.Select((output, m) => Confidence(output.Logits.detach()) * available[m].unsqueeze(1));
-        var x = cat([relations.index_select(0, relationIds), .. signals], 1); // [queries, relation + signals * branches]
-        var logits = gate_out.forward(nn.functional.gelu(gate_in.forward(x)));
-        var gate = (logits + ((has - 1) * 1e4)).softmax(1); // [queries, branches]; as if all were there where nothing is
-
-        var queries = Join(outputs.Select(output => output.Queries).ToArray(), available, gate);
-        if (training && _config.Dropout > 0)
-        {
-            queries = nn.functional.dropout(queries, _config.Dropout, true);
-        }
-
-        var own = loops.Add(queries.matmul(fusedCandidates.t()) * (scale * 100), outputs[0].Heads, relationIds); // [queries, |E|]
-        // Under an even gate the sum begins as the branches' mean; weights are never negative.
-        var weights = (relation_balance is null ? balance.unsqueeze(0).expand(has.shape[0], -1) : balance + relation_balance.index_select(0, relationIds)).exp();
-        var shares = weights.narrow(1, 0, _branches) * gate; // [queries, branches]
-        var parts = outputs.Select((output, m) => output.Logits * shares.select(1, m).unsqueeze(1)).ToArray();
-        return new FusionOutput(queries, gate, own, own * (weights.narrow(1, _branches, 1) / _branches), parts);
+        var input = FusionInput.Of(outputs);
+        var available = Present(input.Available);
+        var gate = Gate(input.Signals, available, relationIds);
+        var queries = Drop(Join(input.Queries, available, gate));
+        var own = loops.Add(Pointed(queries).mm(fusedCandidates.t()), outputs[0].Heads, relationIds); // [queries, |E|]
+        var weights = Weights(gate, relationIds); // [queries, branches + 1]
+        var parts = outputs.Select((output, m) => output.Logits * weights.narrow(1, m, 1)).ToArray();
+        return new FusionOutput(queries, gate, own * weights.narrow(1, _branches, 1), parts);
     }
 
-    /// <summary>Σ_m share_m · map_m(x_m), plus the product of all available modalities' factors: [n, hidden], of length 1.</summary>
-    private Tensor Join(IReadOnlyList<Tensor> vectors, IReadOnlyList<Tensor> available, Tensor shares)
+    /// <summary>A step of the fused vectors, a predictor of its own: 1-vs-all training. The balance gets no gradient.</summary>
+    /// <param name="input">What the branches say, without gradients.</param>
+    /// <param name="fusedCandidates">What <see cref="Candidates"/> returned in this step: [|E|, hidden].</param>
+    /// <param name="batch">Queries with their answers.</param>
+    /// <param name="smoothing">Label smoothing.</param>
+    /// <returns>Fused queries [queries, hidden], of length 1 but for dropout, and the step of their logits.</returns>
+    public (Tensor Queries, BranchStep Step) Train(FusionInput input, Tensor fusedCandidates, QueryBatch batch, double smoothing)
     {
-        var units = vectors.Select(Unit).ToArray();
-        var joined = units.Select((x, m) => maps[m].forward(x) * shares.select(1, m).unsqueeze(1)).Aggregate((a, b) => a + b);
-        if (factors is not null)
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(fusedCandidates);
+        ArgumentNullException.ThrowIfNull(batch);
+        var available = Present(input.Available);
+        Tensor gate;
+        using (no_grad())
         {
-            // A modality that is lacking leaves the product as it is.
-            var product = units.Select((x, m) => where(available[m].gt(0.5).unsqueeze(1), factors[m].forward(x), ones_like(available[m]).unsqueeze(1)))
-                .Aggregate((a, b) => a * b); // [n, rank]
-            joined = joined + interaction!.forward(product);
+            gate = Gate(input.Signals, available, batch.Relations);
         }
 
-        return nn.functional.normalize(joined, dim: 1);
+        var queries = Drop(Join(input.Queries, available, gate));
+        return (queries, new RecordedStep(null, queries, Pointed(queries), fusedCandidates, loops.Of(batch.Relations), available[0], batch, smoothing, null, null));
+    }
+
+    /// <summary>A step of the balance: whom to trust. The branches and the fused vectors get no gradient.</summary>
+    /// <param name="outputs">The branches' outputs, without gradients.</param>
+    /// <param name="signals">Their <see cref="Signals"/>.</param>
+    /// <param name="fusedCandidates">[|E|, hidden], without gradients.</param>
+    /// <param name="batch">Queries with their answers.</param>
+    /// <param name="excluded">bool [queries, |E|]: no wrong answers, though they are not among the batch's answers.</param>
+    public BalanceStep Weigh(IReadOnlyList<BranchOutput> outputs, Tensor signals, Tensor fusedCandidates, QueryBatch batch, Tensor excluded)
+    {
+        ArgumentNullException.ThrowIfNull(outputs);
+        ArgumentNullException.ThrowIfNull(fusedCandidates);
+        ArgumentNullException.ThrowIfNull(batch);
+        var available = Present([.. outputs.Select(output => output.Available)]);
+        var gate = Gate(signals, available, batch.Relations);
+        Tensor[] mapped;
+        Tensor? product;
+        Tensor bias;
+        using (no_grad())
+        {
+            (mapped, product) = Mapped([.. outputs.Select(output => output.Queries)], available);
+            bias = loops.Of(batch.Relations);
+        }
+
+        var queries = Drop(Join(mapped, product, gate)) * (scale.detach() * 100);
+        return new BalanceStep([.. outputs.Select(output => output.Logits)], Weights(gate, batch.Relations), queries, fusedCandidates, bias, batch, excluded);
+    }
+
+    /// <summary>How sure each branch is of its answers: best probability, entropy (1 = even), margin of the best over the second.</summary>
+    /// <param name="logits">Per branch [queries, |E|].</param>
+    /// <returns>[queries, 3 · branches], without gradients.</returns>
+    public static Tensor Signals(IEnumerable<Tensor> logits)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        using var none = no_grad();
+        return cat([.. logits.Select(Confidence)], 1);
+    }
+
+    // [queries, branches]: each row sums to 1; as if all were there where nothing is.
+    private Tensor Gate(Tensor signals, Tensor[] available, Tensor relationIds)
+    {
+        var has = stack(available, 1); // [queries, branches]
+        var heard = (signals.view(-1, _branches, SignalCount) * has.unsqueeze(2)).view(-1, _branches * SignalCount);
+        var x = cat([relations.index_select(0, relationIds), heard], 1); // [queries, relation + signals * branches]
+        var logits = gate_out.forward(nn.functional.gelu(gate_in.forward(x)));
+        return (logits + ((has - 1) * 1e4)).softmax(1);
+    }
+
+    // What each branch's logits and, last, the fused logits are multiplied by: [queries, branches + 1], never negative. Under an even gate the sum begins as
+    // the branches' mean.
+    private Tensor Weights(Tensor gate, Tensor relationIds)
+    {
+        var weights = (relation_balance is null ? balance.unsqueeze(0).expand(gate.shape[0], -1) : balance + relation_balance.index_select(0, relationIds)).exp();
+        return weights * cat([gate, full([gate.shape[0], 1], 1.0 / _branches, device: gate.device)], 1);
+    }
+
+    // Fused queries as their product with fused candidates gives logits.
+    private Tensor Pointed(Tensor queries) => queries * (scale * 100);
+
+    private Tensor Drop(Tensor queries) => training && _config.Dropout > 0 ? nn.functional.dropout(queries, _config.Dropout, true) : queries;
+
+    private Tensor[] Present(IReadOnlyList<Tensor> available) => training && _config.ModalityDropout > 0 ? Hide(available) : [.. available];
+
+    // Σ_m share_m · map_m(x_m), plus the product of all available modalities' factors: [n, hidden], of length 1.
+    private Tensor Join(IReadOnlyList<Tensor> vectors, IReadOnlyList<Tensor> available, Tensor shares)
+    {
+        var (mapped, product) = Mapped(vectors, available);
+        return Join(mapped, product, shares);
+    }
+
+    private static Tensor Join(Tensor[] mapped, Tensor? product, Tensor shares)
+    {
+        var joined = mapped.Select((x, m) => x * shares.narrow(1, m, 1)).Aggregate((a, b) => a + b);
+        return nn.functional.normalize(product is null ? joined : joined + product, dim: 1);
+    }
+
+    // What is joined: per modality map_m(x_m), and the product's part, [n, hidden] each.
+    private (Tensor[] Mapped, Tensor? Product) Mapped(IReadOnlyList<Tensor> vectors, IReadOnlyList<Tensor> available)
+    {
+        var units = vectors.Select(Unit).ToArray();
+        var mapped = units.Select((x, m) => maps[m].forward(x)).ToArray();
+        if (factors is null)
+        {
+            return (mapped, null);
+        }
+
+        // A modality that is lacking leaves the product as it is.
+        var product = units.Select((x, m) => where(available[m].gt(0.5).unsqueeze(1), factors[m].forward(x), ones_like(available[m]).unsqueeze(1)))
+            .Aggregate((a, b) => a * b); // [n, rank]
+        return (mapped, interaction!.forward(product));
     }
 
     // Branches differ in the scale of their vectors by orders of magnitude; what they point at is what is joined.
     private static Tensor Unit(Tensor x) => nn.functional.normalize(x, dim: 1, eps: 1e-8) * Math.Sqrt(x.shape[1]);
 
-    /// <summary>How sure a branch is: best probability, entropy (1 = even), margin of the best over the second. [queries, 3].</summary>
+    // Of one branch: [queries, signals].
     private static Tensor Confidence(Tensor logits)
     {
         // All of these are as large as the logits: gone before the next branch's.
@@ -145,12 +225,12 @@ public sealed class Fusion : nn.Module
         var logP = nn.functional.log_softmax(logits, 1);
         var p = logP.exp();
         var (best, _) = p.topk(2, 1); // [queries, 2]
-        var entropy = (p * logP).sum(1).div(-Math.Log(logits.shape[1]));
+        var entropy = p.mul_(logP).sum(1).div(-Math.Log(logits.shape[1]));
         return stack([best.select(1, 0), entropy, best.select(1, 0) - best.select(1, 1)], 1).MoveToOuterDisposeScope();
     }
 
     // Hides modalities of some queries, but never the last that a query has.
-    private Tensor[] Hide(Tensor[] available)
+    private Tensor[] Hide(IReadOnlyList<Tensor> available)
     {
         var has = stack(available, 1);
         var draw = rand_like(has).lt(_config.ModalityDropout / _branches).to(ScalarType.Float32);
@@ -163,15 +243,28 @@ public sealed class Fusion : nn.Module
 /// <summary>What the fusion says to a batch of queries.</summary>
 /// <param name="Queries">Fused queries [queries, hidden], of length 1.</param>
 /// <param name="Gate">[queries, branches], each row sums to 1.</param>
-/// <param name="Own">The fused vectors' own logits, [queries, |E|].</param>
-/// <param name="Fused">The same as they enter the final score, [queries, |E|].</param>
+/// <param name="Fused">The fused vectors' logits as they enter the final score, [queries, |E|].</param>
 /// <param name="Parts">Each branch's weighed logits, [queries, |E|].</param>
-public sealed record FusionOutput(Tensor Queries, Tensor Gate, Tensor Own, Tensor Fused, IReadOnlyList<Tensor> Parts)
+public sealed record FusionOutput(Tensor Queries, Tensor Gate, Tensor Fused, IReadOnlyList<Tensor> Parts)
 {
     /// <summary>The final score: the fused score plus all parts, [queries, |E|].</summary>
     public Tensor Logits()
     {
         using var scope = NewDisposeScope();
         return Parts.Aggregate(Fused, (sum, part) => sum + part).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>What the fusion needs of the branches' answers to a batch, beside the logits.</summary>
+/// <param name="Queries">Per branch [queries, size].</param>
+/// <param name="Available">Per branch float32 [queries], 0 where the known end lacks the modality.</param>
+/// <param name="Signals">How sure the branches are, as <see cref="Fusion.Signals"/> says: [queries, 3 · branches].</param>
+public sealed record FusionInput(IReadOnlyList<Tensor> Queries, IReadOnlyList<Tensor> Available, Tensor Signals)
+{
+    /// <summary>Of branches' outputs.</summary>
+    public static FusionInput Of(IReadOnlyList<BranchOutput> outputs)
+    {
+        ArgumentNullException.ThrowIfNull(outputs);
+        return new([.. outputs.Select(output => output.Queries)], [.. outputs.Select(output => output.Available)], Fusion.Signals(outputs.Select(output => output.Logits)));
     }
 }

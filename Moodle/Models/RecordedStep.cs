@@ -17,13 +17,14 @@ internal sealed class RecordedStep : BranchStep
     private readonly Tensor? _recorded;
     private readonly Tensor? _padded;
 
-    public RecordedStep(Scorer scorer, Tensor vectors, Tensor queries, Tensor candidates, Tensor loops, Tensor available, QueryBatch batch, double smoothing,
+    // Without a scorer the logits are the product.
+    public RecordedStep(Scorer? scorer, Tensor vectors, Tensor queries, Tensor candidates, Tensor loops, Tensor available, QueryBatch batch, double smoothing,
         Tensor? norm, Tensor? relations)
     {
         (_batch, _queries, _candidates, _loops, Norm, Relations) = (batch, queries, candidates, loops, norm, relations);
         var entities = candidates.shape[0];
         Tensor logits; // [queries, |E|], or more columns where padded
-        if (scorer.IsBilinear)
+        if (scorer is null || scorer.IsBilinear)
         {
             using var none = no_grad();
             (_padded, logits) = Multiply(queries.detach(), candidates.detach());
@@ -55,7 +56,7 @@ internal sealed class RecordedStep : BranchStep
     public override Tensor? Relations { get; }
 
     /// <inheritdoc/>
-    public override (Tensor Root, Tensor Gradient)[] Roots(Tensor factor, Tensor? others, bool keepLogits)
+    public override (Tensor Root, Tensor Gradient)[] Roots(Tensor factor, Tensor? others)
     {
         using var none = no_grad();
         factor = factor / _batch.TotalWeight;
@@ -64,7 +65,7 @@ internal sealed class RecordedStep : BranchStep
             return [(_recorded, _gradient.Of(factor, others, keepLogits: true))];
         }
 
-        var gradient = _gradient.Of(factor, others, keepLogits); // [queries, columns]
+        var gradient = _gradient.Of(factor, others, keepLogits: false); // [queries, columns]
         return
         [
             (_queries, gradient.mm(_padded!)),

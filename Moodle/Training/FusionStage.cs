@@ -16,7 +16,9 @@ internal sealed class FusionStage : Stage
     private readonly MoodleConfig _config;
     private readonly MultimodalModel _model;
     private readonly Fusion _fusion;
-    private readonly KnownAnswers _known;
+    private readonly TrainingQueries _queries;
+    private readonly TrainingQueries _heldOutQueries;
+    private readonly AnswerMask _known;
     private readonly QueryBatches _batches;
     private readonly QueryBatches _heldOut;
     private readonly Validator _validator;
@@ -24,7 +26,9 @@ internal sealed class FusionStage : Stage
     private readonly FusedVectorTask _vectors;
     private readonly ParameterOptimizer _balanceOptimizer;
     private readonly Tensor[] _available;
-    private Tensor[]? _frozen;
+    private FrozenBranches? _frozen;
+    private Tensor? _signals;
+    private Tensor? _heldOutSignals;
 
     /// <summary>Prepares the stage.</summary>
     /// <param name="config">The configuration.</param>
@@ -32,19 +36,21 @@ internal sealed class FusionStage : Stage
     /// <param name="fusion">Its fusion.</param>
     /// <param name="queries">Queries of the triples that the branches have learned.</param>
     /// <param name="heldOut">Queries of the triples that they have not seen.</param>
-    /// <param name="seen">The triples that the branches have learned.</param>
     /// <param name="known">All training triples.</param>
     /// <param name="validator">Ranks validation.</param>
     /// <param name="device">Where the model is.</param>
-    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers seen, KnownAnswers known, Validator validator, Device device)
+    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers known, Validator validator, Device device)
     {
-        (_config, _model, _fusion, _known, _validator, _device) = (config, model, fusion, known, validator, device);
+        (_config, _model, _fusion, _validator, _device) = (config, model, fusion, validator, device);
+        (_queries, _heldOutQueries) = (queries, heldOut);
+        _known = new AnswerMask(heldOut, known, model.EntityCount, device);
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _heldOut = new QueryBatches(heldOut, config.Training.BatchSize, config.Training.AnswersPerRow);
         _available = [.. model.Branches.Select(branch => branch.Available)];
-        _vectors = new FusedVectorTask(config, model, fusion, seen, device);
+        _vectors = new FusedVectorTask(config, model, fusion, queries, device);
         // Decay draws a relation with few held-out triples to the balance that all relations share.
         _balanceOptimizer = new FusedAdamW(model.BalanceParameters(), config.Training.Fusion.BalanceDecay);
+        BalanceParts = new BatchParts(_heldOut, _balanceOptimizer, device);
         LossNames = [.. _vectors.LossNames, "held_out"];
     }
 
@@ -72,52 +78,71 @@ internal sealed class FusionStage : Stage
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, string Prefix)> Choices => [(MultimodalScorer.FusionName, "")];
 
+    /// <summary>How batches of the balance are learned.</summary>
+    internal BatchParts BalanceParts { get; }
+
     /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
     {
         _batches.Shuffle(random);
         _heldOut.Shuffle(random);
+        _vectors.BeginEpoch(epoch, _batches);
         return _batches.Count;
     }
 
     /// <inheritdoc/>
     public override Tensor Step(int epoch, int step)
     {
+        var frozen = _frozen ??= Freeze();
         Tensor[] terms;
         using (Part("fused vectors"))
         {
-            var batch = _batches.Get(step, _device);
-            var (candidates, outputs) = Branches(batch);
-            var random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
-            terms = _vectors.Step(batch, _batches.QueriesOf(step), candidates, outputs, random);
+            var (queries, available) = frozen.Ask(_batches.Get(step, _device));
+            var signals = _signals!.index_select(0, _batches.QueriesOf(step, _device));
+            terms = _vectors.Step(_batches, step, frozen.Candidates, new FusionInput(queries, available, signals));
         }
 
         using (Part("balance"))
         {
-            return stack([.. terms, LearnBalance(step % _heldOut.Count)]).detach();
+            return stack([.. terms, LearnBalance(frozen, step % _heldOut.Count)]).detach();
         }
+    }
+
+    private FrozenBranches Freeze()
+    {
+        using var part = Part("confidences");
+        var frozen = new FrozenBranches(_model, _device);
+        _signals = frozen.Signals(_queries, _config.Training.BatchSize);
+        _heldOutSignals = frozen.Signals(_heldOutQueries, _config.Training.BatchSize);
+        return frozen;
     }
 
     // Whom to trust is learned from triples that none of the predictors has seen, filtered, as ranking is: what is known to be true
     // already is no wrong answer to what is held out.
-    private Tensor LearnBalance(int step)
+    private Tensor LearnBalance(FrozenBranches frozen, int step)
     {
-        _balanceOptimizer.ZeroGrad();
-        var batch = _heldOut.Get(step, _device);
-        var (candidates, outputs) = Branches(batch);
+        var (queries, rows) = (_heldOut.QueriesOf(step), _heldOut.QueriesOf(step, _device));
         Tensor fusedCandidates;
         using (no_grad())
         {
-            fusedCandidates = _fusion.Candidates(candidates, _available);
+            fusedCandidates = _fusion.Candidates(frozen.Candidates, _available);
         }
 
-        var logits = _fusion.Forward(outputs, fusedCandidates, batch.Relations).Logits(); // [queries, |E|]
-        var known = AnswerMask.Of(_known, _heldOut.QueriesOf(step), _model.EntityCount, _device);
-        var others = known.view(-1).index_fill_(0, (batch.AnswerRows * logits.shape[1]) + batch.Answers, false).view_as(known);
-        var loss = OneVsAllLoss.PerQuery(logits.masked_fill(others, -1e4), batch, 0).sum() / batch.TotalWeight;
-        loss.backward();
+        var losses = BalanceParts.Learn(step, Learn, loss => [loss], text => Message($"{Name}: balance: {text}"));
         _balanceOptimizer.Step(_config.Training.Fusion.BalanceRate);
-        return loss;
+        return losses.Aggregate((a, b) => a + b);
+
+        Tensor Learn(QueryBatch batch, int first)
+        {
+            var outputs = frozen.Answer(batch.Heads, batch.Relations);
+            var asked = rows.narrow(0, first, batch.Count);
+            var known = _known.Of(queries.AsSpan(first, (int)batch.Count), asked);
+            var others = known.view(-1).index_fill_(0, (batch.AnswerRows * known.shape[1]) + batch.Answers, false).view_as(known);
+            var learned = _fusion.Weigh(outputs, _heldOutSignals!.index_select(0, asked), fusedCandidates, batch, others);
+            var roots = learned.Roots(full([], 1 / batch.TotalWeight, device: _device));
+            autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
+            return learned.Losses.sum() / batch.TotalWeight;
+        }
     }
 
     /// <inheritdoc/>
@@ -127,23 +152,13 @@ internal sealed class FusionStage : Stage
     /// <inheritdoc/>
     public override void Dispose()
     {
-        Array.ForEach(_frozen ?? [], tensor => tensor.Dispose());
+        _frozen?.Dispose();
+        _signals?.Dispose();
+        _heldOutSignals?.Dispose();
+        _known.Dispose();
+        _vectors.Dispose();
         _batches.Dispose();
         _heldOut.Dispose();
         base.Dispose();
-    }
-
-    // Frozen branches answer without gradients, and their candidates never change.
-    private (Tensor[] Candidates, BranchOutput[] Outputs) Branches(QueryBatch batch)
-    {
-        var branches = _model.Branches;
-        using var _ = no_grad();
-        _frozen ??= [.. branches.Select(branch => branch.Candidates().detach().DetachFromDisposeScope())];
-        foreach (var branch in branches)
-        {
-            branch.eval();
-        }
-
-        return (_frozen, [.. branches.Select((branch, m) => branch.Forward(_frozen[m], batch.Heads, batch.Relations))]);
     }
 }

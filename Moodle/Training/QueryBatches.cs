@@ -21,6 +21,7 @@ internal sealed class QueryBatches : IDisposable
     private readonly (int Query, int First, int Count)[] _pieces;
     private readonly List<(int First, int Count, int FirstAnswer, int Answers, long Weight)> _batches = [];
     private QueryBatch? _epoch;
+    private Tensor? _indices;
 
     /// <summary>Prepares batches.</summary>
     /// <param name="queries">The training queries.</param>
@@ -84,21 +85,59 @@ internal sealed class QueryBatches : IDisposable
         }
     }
 
-    /// <summary>Entity and relation of a batch's queries, on the host.</summary>
-    public (int Entity, int Relation)[] QueriesOf(int batch) =>
-        Array.ConvertAll(_pieces[_batches[batch].First..(_batches[batch].First + _batches[batch].Count)],
-            piece => (_queries.Entities[piece.Query], _queries.Relations[piece.Query]));
+    /// <summary>The training queries of a batch's rows, by their index.</summary>
+    public int[] QueriesOf(int batch) => Array.ConvertAll(PiecesOf(batch).ToArray(), piece => piece.Query);
+
+    /// <summary>The same on a device: int64 [queries], a view that lasts until the next shuffle.</summary>
+    public Tensor QueriesOf(int batch, Device device)
+    {
+        _indices ??= tensor(Array.ConvertAll(_pieces, piece => (long)piece.Query), device: device).DetachFromDisposeScope();
+        return _indices.narrow(0, _batches[batch].First, _batches[batch].Count);
+    }
+
+    /// <summary>The entities of a batch, known ends and answers, as often as they occur.</summary>
+    public IEnumerable<int> EntitiesOf(int batch)
+    {
+        var (first, count, _, _, _) = _batches[batch];
+        for (var place = first; place < first + count; place++)
+        {
+            var piece = _pieces[place];
+            yield return _queries.Entities[piece.Query];
+            for (var answer = piece.First; answer < piece.First + piece.Count; answer++)
+            {
+                yield return _queries.AllAnswers[_answers[answer]];
+            }
+        }
+    }
 
     /// <summary>A batch as views of the epoch's tensors on a device; they last until the next shuffle.</summary>
-    public QueryBatch Get(int batch, Device device)
+    public QueryBatch Get(int batch, Device device) => Parts(batch, int.MaxValue, device).Single();
+
+    /// <summary>A batch in parts of so many rows. Each has the total weight of the whole batch, so that what is divided by it adds up.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="rows">The most rows of a part.</param>
+    /// <param name="device">Where the tensors are wanted.</param>
+    public IEnumerable<QueryBatch> Parts(int batch, int rows, Device device)
     {
-        _epoch ??= Epoch(device);
-        var (first, count, firstAnswer, answers, weight) = _batches[batch];
-        Tensor OfRows(Tensor all) => all.narrow(0, first, count);
-        Tensor OfAnswers(Tensor all) => all.narrow(0, firstAnswer, answers);
-        return new QueryBatch(
-            OfRows(_epoch.Heads), OfRows(_epoch.Relations), OfRows(_epoch.Weights),
-            OfAnswers(_epoch.AnswerRows), OfAnswers(_epoch.Answers), OfAnswers(_epoch.AnswerWeights), weight);
+        var epoch = _epoch ??= Epoch(device);
+        var (first, left, firstAnswer, _, weight) = _batches[batch];
+        for (var before = 0; left > 0; left -= rows, before += rows)
+        {
+            var count = Math.Min(rows, left);
+            var answers = 0;
+            foreach (var piece in _pieces.AsSpan(first + before, count))
+            {
+                answers += piece.Count;
+            }
+
+            Tensor OfRows(Tensor all) => all.narrow(0, first + before, count);
+            Tensor OfAnswers(Tensor all) => all.narrow(0, firstAnswer, answers);
+            var answerRows = OfAnswers(epoch.AnswerRows);
+            yield return new QueryBatch(
+                OfRows(epoch.Heads), OfRows(epoch.Relations), OfRows(epoch.Weights),
+                before == 0 ? answerRows : answerRows - before, OfAnswers(epoch.Answers), OfAnswers(epoch.AnswerWeights), weight);
+            firstAnswer += answers;
+        }
     }
 
     /// <inheritdoc/>
@@ -140,8 +179,11 @@ internal sealed class QueryBatches : IDisposable
             }
         }
 
-        _epoch = null;
+        _indices?.Dispose();
+        (_epoch, _indices) = (null, null);
     }
+
+    private ReadOnlySpan<(int Query, int First, int Count)> PiecesOf(int batch) => _pieces.AsSpan(_batches[batch].First, _batches[batch].Count);
 
     private int WeightOf((int Query, int First, int Count) piece)
     {

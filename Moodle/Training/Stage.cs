@@ -31,6 +31,9 @@ internal abstract class Stage : IDisposable
     /// <summary>Where the stage's time is measured.</summary>
     public Profile Profile { get; set; } = Profile.Off;
 
+    /// <summary>Hears what the stage has to say to the user.</summary>
+    public Action<string> Message { get; set; } = _ => { };
+
     /// <summary>Times a part of a step.</summary>
     protected IDisposable? Part(string name, double flops = 0, double bytes = 0) => Profile.IsOn ? Profile.Part($"{Name}: {name}", flops, bytes) : null;
 

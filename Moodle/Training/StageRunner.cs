@@ -26,7 +26,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
     {
         // Of earlier processes: the seconds of this one's earlier stages are on the clock already.
         _secondsBefore ??= state.Seconds;
-        stage.Profile = profile;
+        (stage.Profile, stage.Message) = (profile, monitor.Message);
         if (state.Stage == stage.Name)
         {
             Restore(stage, CheckpointFolder.Last, withOptimizer: true);

@@ -143,14 +143,14 @@ public static class Trainer
         {
             if (state.Stage != UnimodalStage.RefitName)
             {
-                using var stage = new FusionStage(config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), AnswersIn(forBranches), AnswersIn(graph.Train), validator, device);
+                using var stage = new FusionStage(config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), AnswersIn(graph.Train), validator, device);
                 state = runner.Run(stage, state);
             }
 
             if (config.Training.Refit.Epochs > 0)
             {
-                using var refit = new UnimodalStage(config, model, QueriesOf(graph.Train), validator, device,
-                    new FusedVectorTask(config, model, fusion, AnswersIn(graph.Train), device));
+                var all = QueriesOf(graph.Train);
+                using var refit = new UnimodalStage(config, model, all, validator, device, new FusedVectorTask(config, model, fusion, all, device));
                 state = runner.Run(refit, state);
             }
         }

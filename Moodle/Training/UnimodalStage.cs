@@ -44,6 +44,7 @@ internal sealed class UnimodalStage : Stage
         _stage = fused is null ? config.Training.Unimodal : config.Training.Refit;
         _batches = new QueryBatches(queries, config.Training.BatchSize, config.Training.AnswersPerRow);
         _optimizer = OptimizerFactory.Create(_stage.Optimizer, model.UnimodalParameters());
+        Parts = new BatchParts(_batches, _optimizer, device);
         _parameterCount = model.UnimodalParameters().Sum(entry => entry.Parameter.numel());
         _triplesOfRelation = new float[2 * model.RelationCount];
         for (var query = 0; query < queries.Count; query++)
@@ -85,14 +86,59 @@ internal sealed class UnimodalStage : Stage
     public override int BeginEpoch(int epoch, SplitMix64 random)
     {
         _batches.Shuffle(random);
+        _fused?.BeginEpoch(epoch, _batches);
         return _batches.Count;
     }
+
+    /// <summary>How batches are learned.</summary>
+    internal BatchParts Parts { get; }
 
     /// <inheritdoc/>
     public override Tensor Step(int epoch, int step)
     {
-        _optimizer.ZeroGrad();
-        var batch = _batches.Get(step, _device);
+        var learned = Learned.Join(Parts.Learn(step, (part, first) => Learn(epoch, part, first == 0), part => part.All, text => Message($"{Name}: {text}")));
+        _model.Guidance?.Observe(learned.Losses, _batches.Get(step, _device));
+        // Parameter, gradient and the optimizer's sums are read, all but the gradient written.
+        using (Part("optimizer", bytes: sizeof(float) * (_stage.Optimizer == OptimizerKind.AdamW ? 7.0 : 5.0) * _parameterCount))
+        {
+            _optimizer.Step(_stage.LearningRate);
+        }
+
+        if (_fused is null)
+        {
+            return learned.Terms;
+        }
+
+        using (Part("fused vectors"))
+        {
+            // The maps into the fused space would go stale while the branches move.
+            return cat([learned.Terms, stack(_fused.Step(_batches, step, learned.Candidates, learned.Input!)).detach()]);
+        }
+    }
+
+    // What a batch leaves behind beside gradients: the loss terms [terms], per branch each query's loss [queries] and, for the fusion, its candidates
+    // [|E|, size] and what else it hears.
+    private sealed record Learned(Tensor Terms, Tensor[] Losses, Tensor[] Candidates, FusionInput? Input)
+    {
+        public IEnumerable<Tensor> All => [Terms, .. Losses, .. Candidates, .. Input is null ? [] : (Tensor[])[.. Input.Queries, .. Input.Available, Input.Signals]];
+
+        // Of parts with the same total weight: terms add up, rows follow each other.
+        public static Learned Join(IReadOnlyList<Learned> parts)
+        {
+            Tensor Rows(Func<Learned, Tensor> of) => cat([.. parts.Select(of)], 0);
+            return parts.Count == 1 ? parts[0] : new Learned(
+                stack([.. parts.Select(part => part.Terms)]).sum([0]),
+                [.. parts[0].Losses.Select((_, m) => Rows(part => part.Losses[m]))],
+                parts[0].Candidates,
+                parts[0].Input is not { } input ? null : new FusionInput(
+                    [.. input.Queries.Select((_, m) => Rows(part => part.Input!.Queries[m]))],
+                    [.. input.Available.Select((_, m) => Rows(part => part.Input!.Available[m]))],
+                    Rows(part => part.Input!.Signals)));
+        }
+    }
+
+    private Learned Learn(int epoch, QueryBatch batch, bool first)
+    {
         var branches = _model.Branches;
         var (tasks, norms, relations) = (new Tensor[branches.Count], new Tensor[branches.Count], new List<Tensor>());
         Tensor[] candidates, factors, guides;
@@ -121,33 +167,35 @@ internal sealed class UnimodalStage : Stage
 
                 if (own.requires_grad || _model.LogVariances is not null)
                 {
-                    total.Add(_model.LogVariances is { } variances ? (own * factors[m]) + variances[m] : own);
+                    total.Add(_model.LogVariances is not { } variances ? own : first ? (own * factors[m]) + variances[m] : own * factors[m]);
                 }
             }
+        }
 
-            _model.Guidance?.Observe([.. steps.Select(each => each.Losses)], batch);
+        FusionInput? input = null;
+        if (_fused is not null)
+        {
+            using var part = Part("confidences");
+            // Before the gradients take the logits' memory.
+            input = FusionInput.Of(Array.ConvertAll(steps, each => each.Output.Detach()));
         }
 
         // Their gradients: made from the logits, and read by a product for the queries' and one for the candidates' gradient.
         using (Part("backward", 2 * products, 4 * logitBytes))
         {
             factors = Array.ConvertAll(factors, factor => factor.detach());
-            var guided = guides.Length == 0 ? [] : autograd.grad(guides, steps.Select(each => each.Output.Logits).ToArray(), factors);
-            var roots = steps.SelectMany((each, m) => each.Roots(factors[m], guided.Count == 0 ? null : guided[m], keepLogits: _fused is not null))
+            if (guides.Length > 0)
+            {
+                autograd.backward(guides, factors);
+            }
+
+            var roots = steps.SelectMany((each, m) => each.Roots(factors[m], each.Output.Logits.grad))
                 .Concat(total.Select(term => (term, ones_like(term)))).ToArray();
             autograd.backward([.. roots.Select(root => root.Item1)], [.. roots.Select(root => root.Item2)]);
         }
 
-        // Parameter, gradient and the optimizer's sums are read, all but the gradient written.
-        using (Part("optimizer", bytes: sizeof(float) * (_stage.Optimizer == OptimizerKind.AdamW ? 7.0 : 5.0) * _parameterCount))
-        {
-            _optimizer.Step(_stage.LearningRate);
-        }
-
-        using (_fused is null ? null : Part("fused vectors"))
-        {
-            return stack([.. tasks, .. norms, .. relations, .. guides, .. Follow(epoch, step, batch, candidates, steps)]).detach();
-        }
+        return new Learned(stack([.. tasks, .. norms, .. relations, .. guides]).detach(), [.. steps.Select(each => each.Losses)],
+            first && _fused is not null ? Array.ConvertAll(candidates, x => x.detach()) : [], input);
     }
 
     /// <inheritdoc/>
@@ -184,18 +232,6 @@ internal sealed class UnimodalStage : Stage
         return Array.ConvertAll(guidance.Losses([.. steps.Select(each => each.Output)], batch), loss => loss * strength);
     }
 
-    // The maps into the fused space would go stale while the branches move.
-    private Tensor[] Follow(int epoch, int step, QueryBatch batch, Tensor[] candidates, BranchStep[] steps)
-    {
-        if (_fused is null)
-        {
-            return [];
-        }
-
-        var random = SplitMix64.ForStream((ulong)_config.Seed, ((ulong)epoch << 32) | (uint)step);
-        return _fused.Step(batch, _batches.QueriesOf(step), Array.ConvertAll(candidates, x => x.detach()), Array.ConvertAll(steps, each => each.Output.Detach()), random);
-    }
-
     /// <inheritdoc/>
     public override IReadOnlyList<(string Branch, Metrics Metrics)> Validate(Action<int, int> progress, CancellationToken cancellation) =>
         _validator.Run(_model, untrainedFusion: _fused is null, progress, cancellation);
@@ -203,6 +239,7 @@ internal sealed class UnimodalStage : Stage
     /// <inheritdoc/>
     public override void Dispose()
     {
+        _fused?.Dispose();
         _batches.Dispose();
         base.Dispose();
     }

@@ -96,10 +96,10 @@ internal sealed class ComplExStep : BranchStep
     public override Tensor? Relations { get; }
 
     /// <inheritdoc/>
-    public override (Tensor Root, Tensor Gradient)[] Roots(Tensor factor, Tensor? others, bool keepLogits)
+    public override (Tensor Root, Tensor Gradient)[] Roots(Tensor factor, Tensor? others)
     {
         using var none = no_grad();
-        var gradient = _entropy.Gradient(factor, 1 / _batch.TotalWeight, others, keepLogits); // [queries, columns]
+        var gradient = _entropy.Gradient(factor, 1 / _batch.TotalWeight, others); // [queries, columns]
         var ofQueries = gradient.mm(_padded); // [queries, size]
         ofQueries = _kept is null ? ofQueries : ofQueries.mul_(_kept);
         var ofEntities = gradient.t().mm(_queries); // [columns, size]
@@ -107,7 +107,7 @@ internal sealed class ComplExStep : BranchStep
         Tensor? ofPairs = null;
         if (_relationEntropy is not null)
         {
-            var scores = _relationEntropy.Gradient(factor, _relationWeight / _batch.TotalWeight, null, keepLogits: false); // [answers, columns]
+            var scores = _relationEntropy.Gradient(factor, _relationWeight / _batch.TotalWeight, null); // [answers, columns]
             (ofPairs, ofRelations) = (scores.mm(_paddedRelations!), scores.t().mm(_pairs!));
         }
         else

@@ -36,15 +36,13 @@ internal sealed class KernelCrossEntropy
     /// <param name="factor">A scalar on the device.</param>
     /// <param name="scale">A number.</param>
     /// <param name="others">What other losses add to it, [queries, |E|], or null.</param>
-    /// <param name="keepLogits">Whether the logits are still needed; their memory is used otherwise.</param>
-    /// <returns>[queries, columns]; 0 past the entities.</returns>
-    public Tensor Gradient(Tensor factor, double scale, Tensor? others, bool keepLogits)
+    /// <returns>In the place of the logits: [queries, columns]; 0 past the entities.</returns>
+    public Tensor Gradient(Tensor factor, double scale, Tensor? others)
     {
         using var dense = others?.contiguous();
-        var gradient = keepLogits ? empty_like(_logits) : _logits;
         _kernels.Launch("cross_entropy_gradient", (_batch.Count, 1), Threads, 0, new BatchAddresses(_batch),
-            _logits.Address(), gradient.Address(), _logSums.Address(), dense?.Address() ?? 0, factor.Address(),
+            _logits.Address(), _logSums.Address(), dense?.Address() ?? 0, factor.Address(),
             (nint)_logits.shape[1], (nint)_entities, TrainingKernels.Bits(_smoothing), TrainingKernels.Bits(scale));
-        return gradient;
+        return _logits;
     }
 }

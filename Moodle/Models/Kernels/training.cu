@@ -125,10 +125,10 @@ cross_entropy(const float* __restrict__ logits, float* __restrict__ logSums, flo
     }
 }
 
-// Grid: queries. The gradient of the sum of all losses times factor * scale, to the same place or another. others: what else adds to it, rows of `entities`
+// Grid: queries. The gradient of the sum of all losses times factor * scale, in the place of the logits. others: what else adds to it, rows of `entities`
 // numbers, or null.
 extern "C" __global__ void __launch_bounds__(THREADS)
-cross_entropy_gradient(const float* logits, float* gradient, const float* __restrict__ logSums, const float* __restrict__ others, const float* __restrict__ factor,
+cross_entropy_gradient(float* __restrict__ logits, const float* __restrict__ logSums, const float* __restrict__ others, const float* __restrict__ factor,
     int columns, int entities, float smoothing, float scale, Batch b)
 {
     const int row = blockIdx.x;
@@ -143,13 +143,13 @@ cross_entropy_gradient(const float* logits, float* gradient, const float* __rest
         {
             x[j] = i + j < entities ? weight * __expf(x[j] - total) - evenly + (others == 0 ? 0 : others[(i64)row * entities + i + j]) : 0;
         }
-        *(float4*)(gradient + start + i) = make_float4(x[0], x[1], x[2], x[3]);
+        *(float4*)(logits + start + i) = make_float4(x[0], x[1], x[2], x[3]);
     }
     __syncthreads();
     for (int a = first_answer(b, row) + threadIdx.x; a < b.answerCount && b.rows[a] == row; a += THREADS)
     {
         // No answer stands twice in a row.
-        gradient[start + b.answers[a]] -= (1 - smoothing) * b.counts[a] * each;
+        logits[start + b.answers[a]] -= (1 - smoothing) * b.counts[a] * each;
     }
 }
 

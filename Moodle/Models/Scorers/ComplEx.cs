@@ -41,7 +41,7 @@ public sealed class ComplEx : Scorer
         ArgumentNullException.ThrowIfNull(heads);
         ArgumentNullException.ThrowIfNull(tails);
         var (h, t) = (heads.chunk(2, 1), tails.chunk(2, 1)); // re, im: [n, rank]
-        return cat([(h[0] * t[0]) + (h[1] * t[1]), (h[0] * t[1]) - (h[1] * t[0])], 1).matmul(relations.t());
+        return cat([(h[0] * t[0]) + (h[1] * t[1]), (h[0] * t[1]) - (h[1] * t[0])], 1).mm(relations.t());
     }
 
     // Σ (re² + im²)^{3/2}: the nuclear 3-norm of Lacroix et al. 2018 for complex factors.

@@ -32,5 +32,5 @@ public sealed class DistMult : Scorer
     public override bool ScoresRelations => true;
 
     /// <inheritdoc/>
-    public override Tensor ScoreRelations(Tensor heads, Tensor tails) => (heads * tails).matmul(relations.t());
+    public override Tensor ScoreRelations(Tensor heads, Tensor tails) => (heads * tails).mm(relations.t());
 }

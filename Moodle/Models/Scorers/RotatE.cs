@@ -42,7 +42,7 @@ public sealed class RotatE : Scorer
         ArgumentNullException.ThrowIfNull(queries);
         ArgumentNullException.ThrowIfNull(candidates);
         // ‖q − t‖² = ‖q‖² + ‖t‖² − 2 q·t; the floor keeps the root's gradient finite.
-        var squared = queries.square().sum(1, keepdim: true) + candidates.square().sum(1) - (2 * queries.matmul(candidates.t()));
+        var squared = queries.square().sum(1, keepdim: true) + candidates.square().sum(1) - (2 * queries.mm(candidates.t()));
         return margin - squared.clamp_min(1e-6).sqrt();
     }
 }

@@ -50,7 +50,7 @@ public abstract class Scorer : nn.Module
     /// <param name="queries">[queries, <see cref="EntitySize"/>].</param>
     /// <param name="candidates">[candidates, <see cref="EntitySize"/>].</param>
     /// <returns>[queries, candidates].</returns>
-    public virtual Tensor Score(Tensor queries, Tensor candidates) => queries.matmul(candidates.t());
+    public virtual Tensor Score(Tensor queries, Tensor candidates) => queries.mm(candidates.t());
 
     /// <summary>The N3 norms of the factors of triples, Σ|x|³ for each row, or null where the scorer has no such regularisation.</summary>
     /// <param name="entities">[n, <see cref="EntitySize"/>].</param>

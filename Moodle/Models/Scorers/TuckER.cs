@@ -35,7 +35,7 @@ public sealed class TuckER : Scorer
         ArgumentNullException.ThrowIfNull(relations);
         // One matrix for each relation of the batch, not for each query: a batch has far fewer relations than rows.
         var (used, inverse, _) = unique(relations, sorted: true, return_inverse: true);
-        var matrices = this.relations.index_select(0, used).matmul(core).view(-1, _rank, _rank); // [used, head, tail]
+        var matrices = this.relations.index_select(0, used).mm(core).view(-1, _rank, _rank); // [used, head, tail]
         return bmm(heads.unsqueeze(1), matrices.index_select(0, inverse!)).squeeze(1); // [queries, tail]
     }
 }

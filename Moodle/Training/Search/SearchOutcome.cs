@@ -24,9 +24,8 @@ public sealed record SearchOutcome(double? ValidationMrr, string? Stage, int Epo
     internal static string? ProblemOf(Exception exception)
     {
         var message = exception.Message.Trim().Split('\n', 2)[0].TrimEnd();
-        string[] memory = ["out of memory", "can't allocate memory", "not enough memory"];
         return exception is LossNotFiniteException ? message.Split(';')[0]
-            : exception is OutOfMemoryException || memory.Any(words => message.Contains(words, StringComparison.OrdinalIgnoreCase)) ? $"out of memory: {message}"
+            : MemoryShortage.Is(exception) ? $"out of memory: {message}"
             : null;
     }
 

@@ -146,6 +146,75 @@ public sealed class FusionTests
         }
     }
 
+    [TestMethod]
+    [DataRow(0.0, 5)]
+    [DataRow(0.1, 0)]
+    public void AStepsGradients_AreThoseOfTheRecordedLoss(double smoothing, int rank)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(7);
+        var fusion = Create(Config with { InteractionRank = rank });
+        Scramble(fusion, 0.3);
+        var (outputs, batch) = (Outputs(), Batch());
+        var noise = randn(3, Config.HiddenSize); // what a contrast adds to the queries' gradient
+        var candidates = FusedCandidates(fusion);
+        var (recorded, scale, loops) = (fusion.Forward(outputs, candidates, batch.Relations), Parameter(fusion, "scale"), Parameter(fusion, "loops.relations"));
+        var own = (recorded.Queries.matmul(candidates.t()) * scale * 100).scatter_add(1, batch.Heads.unsqueeze(1), loops.index_select(0, batch.Relations).unsqueeze(1));
+        var losses = OneVsAllLoss.PerQuery(own, batch, smoothing);
+        ((losses.sum() * 0.3) + (recorded.Queries * noise).sum()).backward();
+        var expected = Gradients(fusion);
+        fusion.zero_grad(set_to_none: true);
+
+        candidates = FusedCandidates(fusion);
+        var (queries, step) = fusion.Train(FusionInput.Of(outputs), candidates, batch, smoothing);
+        AreClose(Flat(losses), step.Losses, 1e-5);
+        AreClose(Flat(own), step.Output.Logits, 1e-5);
+        var roots = step.Roots(tensor(0.3f * (float)batch.TotalWeight), null);
+        autograd.backward([.. roots.Select(root => root.Root), (queries * noise).sum()], [.. roots.Select(root => root.Gradient), ones([])]);
+        Equal(expected, Gradients(fusion), balance: false);
+    }
+
+    [TestMethod]
+    [DataRow(true, 5)]
+    [DataRow(false, 0)]
+    public void TheBalancesGradients_AreThoseOfTheRecordedLoss(bool relationAware, int rank)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(8);
+        var fusion = Create(Config with { RelationAware = relationAware, InteractionRank = rank });
+        Scramble(fusion, 0.3);
+        var (outputs, batch) = (Outputs(), Batch());
+        var candidates = FusedCandidates(fusion).detach();
+        var excluded = zeros(3, Entities, dtype: ScalarType.Bool);
+        (excluded[0, 3], excluded[2, 1], excluded[2, 8]) = (tensor(true), tensor(true), tensor(true));
+        var losses = OneVsAllLoss.PerQuery(fusion.Forward(outputs, candidates, batch.Relations).Logits().masked_fill(excluded, -1e4), batch, 0);
+        (losses.sum() * 0.3).backward();
+        var expected = Gradients(fusion);
+        fusion.zero_grad(set_to_none: true);
+
+        var step = fusion.Weigh(outputs, Fusion.Signals(outputs.Select(output => output.Logits)), candidates, batch, excluded);
+        AreClose(Flat(losses), step.Losses, 1e-5);
+        var roots = step.Roots(tensor(0.3f));
+        autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
+        Equal(expected, Gradients(fusion), balance: true);
+    }
+
+    private static QueryBatch Batch() => Batches.Of((0, 0, [(2, 1), (4, 2)]), (1, 5, [(1, 1)]), (2, 2, [(0, 1), (2, 1), (7, 1)]));
+
+    private static Dictionary<string, double[]> Gradients(Fusion fusion) =>
+        fusion.named_parameters().Where(entry => entry.parameter.grad is not null).ToDictionary(entry => entry.name, entry => Flat(entry.parameter.grad!));
+
+    // What is not to learn has no gradient at all.
+    private static void Equal(Dictionary<string, double[]> expected, Dictionary<string, double[]> found, bool balance)
+    {
+        CollectionAssert.AreEquivalent(expected.Keys.Where(name => Fusion.IsBalance(name) == balance).ToArray(), found.Keys);
+        foreach (var (name, gradient) in found)
+        {
+            Assert.IsTrue(gradient.Any(number => number != 0), name);
+            AreClose(expected[name], tensor(gradient), 1e-4, name);
+        }
+    }
+
     private static Fusion Create(FusionConfig config)
     {
         manual_seed(6);
@@ -156,11 +225,13 @@ public sealed class FusionTests
 
     private static (FusionOutput Output, BranchOutput[] Outputs) Forward(Fusion fusion)
     {
-        // Scales as different as those of real branches.
-        var outputs = Sizes.Select((size, m) => new BranchOutput(
-            arange(3), zeros(3, size), randn(3, size).mul_(Math.Pow(10, m)), randn(3, Entities).mul_(10), tensor(Available[m]))).ToArray();
+        var outputs = Outputs();
         return (fusion.Forward(outputs, FusedCandidates(fusion), tensor(RelationIds)), outputs);
     }
+
+    // Scales as different as those of real branches.
+    private static BranchOutput[] Outputs() => [.. Sizes.Select((size, m) => new BranchOutput(
+        arange(3), zeros(3, size), randn(3, size).mul_(Math.Pow(10, m)), randn(3, Entities).mul_(10), tensor(Available[m])))];
 
     private static Tensor FusedCandidates(Fusion fusion)
     {

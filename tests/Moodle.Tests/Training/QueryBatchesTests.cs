@@ -1,4 +1,5 @@
 using Moodle.Graphs;
+using Moodle.Models;
 using Moodle.Runtime;
 using Moodle.Tests.Graphs;
 using Moodle.Tests.Support;
@@ -50,7 +51,29 @@ public sealed class QueryBatchesTests
             Assert.IsTrue(batch == batches.Count - 1 || one.TotalWeight >= 100);
             Assert.IsLessThan(100 + (32 * 20), one.TotalWeight);
             CollectionAssert.AreEqual(
-                batches.QueriesOf(batch).Select(query => (long)query.Entity).ToArray(), one.Heads.data<long>().ToArray());
+                batches.QueriesOf(batch).Select(query => (long)s_queries.Entities[query]).ToArray(), one.Heads.data<long>().ToArray());
+        }
+    }
+
+    [NoTensorLeak]
+    [DataRow(1)]
+    [DataRow(7)]
+    [DataRow(1000)]
+    public void Parts_AreTheBatchRowByRow(int rows)
+    {
+        using var scope = NewDisposeScope();
+        using var batches = new QueryBatches(s_queries, 100, 32);
+        batches.Shuffle(new SplitMix64(5));
+        for (var batch = 0; batch < batches.Count; batch++)
+        {
+            var (whole, parts) = (batches.Get(batch, CPU), batches.Parts(batch, rows, CPU).ToArray());
+            Assert.HasCount((int)((whole.Count + rows - 1) / rows), parts);
+            CollectionAssert.AreEqual(Answers(whole), parts.SelectMany(part => Answers(part)).ToArray());
+            CollectionAssert.AreEqual(whole.Weights.data<float>().ToArray(), parts.SelectMany(part => part.Weights.data<float>().ToArray()).ToArray());
+            Assert.IsTrue(parts.All(part => part.TotalWeight == whole.TotalWeight && part.Count <= rows));
+            CollectionAssert.AreEqual(
+                Answers(whole).SelectMany(answer => new[] { answer.Head, answer.Answer }).Distinct().Order().ToArray(), batches.EntitiesOf(batch).Distinct().Order().ToArray());
+            CollectionAssert.AreEqual(batches.QueriesOf(batch).Select(query => (long)query).ToArray(), batches.QueriesOf(batch, CPU).data<long>().ToArray());
         }
     }
 
@@ -66,14 +89,18 @@ public sealed class QueryBatchesTests
         Assert.AreEqual(fresh.Count, used.Count);
         for (var batch = 0; batch < fresh.Count; batch++)
         {
-            CollectionAssert.AreEqual(Answers(fresh, batch).ToArray(), Answers(used, batch).ToArray());
+            CollectionAssert.AreEqual(Answers(fresh, batch), Answers(used, batch));
         }
     }
 
-    private static List<(int Entity, int Relation, int Answer, float Count)> Answers(QueryBatches batches, int batch)
+    private static (int Head, int Relation, int Answer, float Count)[] Answers(QueryBatches batches, int batch)
     {
         using var scope = NewDisposeScope();
-        var one = batches.Get(batch, CPU);
+        return Answers(batches.Get(batch, CPU));
+    }
+
+    private static (int Head, int Relation, int Answer, float Count)[] Answers(QueryBatch one)
+    {
         var (heads, relations, rows) = (one.Heads.data<long>().ToArray(), one.Relations.data<long>().ToArray(), one.AnswerRows.data<long>().ToArray());
         var (answers, counts) = (one.Answers.data<long>().ToArray(), one.AnswerWeights.data<float>().ToArray());
         return [.. rows.Select((row, i) => ((int)heads[row], (int)relations[row], (int)answers[i], counts[i]))];
