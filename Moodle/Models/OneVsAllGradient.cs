@@ -35,7 +35,10 @@ internal sealed class OneVsAllGradient
         Losses = (_logSums.squeeze(1) * batch.Weights) - target;
     }
 
-    /// <summary>Cross-entropy of each query, summed over its triples, as <see cref="OneVsAllLoss.PerQuery"/> defines it: [queries].</summary>
+    /// <summary>
+    /// Cross-entropy of each query, summed over its triples: w·logΣexp(z) − Σ_answers w·z, with label smoothing if asked for: [queries]. Their sum divided by
+    /// the batch's total weight is the mean over triples.
+    /// </summary>
     public Tensor Losses { get; }
 
     /// <summary>The gradient of the sum of all losses times a factor.</summary>

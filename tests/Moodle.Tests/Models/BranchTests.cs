@@ -81,7 +81,7 @@ public sealed class BranchTests
         var others = randn(2, Entities); // what a guide adds to the logits' gradient
         var candidates = branch.Candidates();
         var output = branch.Forward(candidates, batch.Heads, batch.Relations);
-        var losses = OneVsAllLoss.PerQuery(output.Logits, batch, smoothing);
+        var losses = RecordedLoss.PerQuery(output.Logits, batch, smoothing);
         ((losses.sum() * 0.3) + (output.Logits * others).sum()).backward();
         var expected = branch.named_parameters().ToDictionary(entry => entry.name, entry => Flat(entry.parameter.grad!));
         branch.zero_grad();

@@ -160,7 +160,7 @@ public sealed class FusionTests
         var candidates = FusedCandidates(fusion);
         var (recorded, scale, loops) = (fusion.Forward(outputs, candidates, batch.Relations), Parameter(fusion, "scale"), Parameter(fusion, "loops.relations"));
         var own = (recorded.Queries.matmul(candidates.t()) * scale * 100).scatter_add(1, batch.Heads.unsqueeze(1), loops.index_select(0, batch.Relations).unsqueeze(1));
-        var losses = OneVsAllLoss.PerQuery(own, batch, smoothing);
+        var losses = RecordedLoss.PerQuery(own, batch, smoothing);
         ((losses.sum() * 0.3) + (recorded.Queries * noise).sum()).backward();
         var expected = Gradients(fusion);
         fusion.zero_grad(set_to_none: true);
@@ -187,7 +187,7 @@ public sealed class FusionTests
         var candidates = FusedCandidates(fusion).detach();
         var excluded = zeros(3, Entities, dtype: ScalarType.Bool);
         (excluded[0, 3], excluded[2, 1], excluded[2, 8]) = (tensor(true), tensor(true), tensor(true));
-        var losses = OneVsAllLoss.PerQuery(fusion.Forward(outputs, candidates, batch.Relations).Logits().masked_fill(excluded, -1e4), batch, 0);
+        var losses = RecordedLoss.PerQuery(fusion.Forward(outputs, candidates, batch.Relations).Logits().masked_fill(excluded, -1e4), batch, 0);
         (losses.sum() * 0.3).backward();
         var expected = Gradients(fusion);
         fusion.zero_grad(set_to_none: true);

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Moodle.Tests.Models;
 
 [TestClass]
-public sealed class OneVsAllLossTests
+public sealed class OneVsAllGradientTests
 {
     private const int Entities = 9;
 
@@ -21,7 +21,7 @@ public sealed class OneVsAllLossTests
         var (logits, batch, queries) = Example();
         var rows = Rows(logits);
         var expected = queries.Select((answers, q) => answers.Sum(answer => answer.Count * CrossEntropy(rows[q], answer.Entity, smoothing)));
-        AreClose([.. expected], OneVsAllLoss.PerQuery(logits, batch, smoothing));
+        AreClose([.. expected], new OneVsAllGradient(logits, Entities, batch, smoothing).Losses);
     }
 
     [NoTensorLeak]
@@ -32,9 +32,6 @@ public sealed class OneVsAllLossTests
         using var scope = NewDisposeScope();
         manual_seed(2);
         var (logits, batch, queries) = Example();
-        logits.requires_grad_(true);
-        OneVsAllLoss.PerQuery(logits, batch, smoothing).sum().backward();
-
         var rows = Rows(logits);
         var expected = queries.SelectMany((answers, q) =>
         {
@@ -43,7 +40,7 @@ public sealed class OneVsAllLossTests
                 - ((1 - smoothing) * answers.Where(answer => answer.Entity == entity).Sum(answer => answer.Count))
                 - (smoothing * weight / Entities));
         });
-        AreClose([.. expected], logits.grad!);
+        AreClose([.. expected], new OneVsAllGradient(logits, Entities, batch, smoothing).Of(ones([]), null, keepLogits: true));
     }
 
     [NoTensorLeak]
@@ -51,7 +48,7 @@ public sealed class OneVsAllLossTests
     {
         using var scope = NewDisposeScope();
         var batch = Batches.Of((0, 0, [(1, 1)]));
-        AreClose([20000], OneVsAllLoss.PerQuery(tensor(new[] { 1e4f, -1e4f }, 1, 2), batch, 0));
+        AreClose([20000], new OneVsAllGradient(tensor(new[] { 1e4f, -1e4f }, 1, 2), 2, batch, 0).Losses);
     }
 
     private static (Tensor Logits, QueryBatch Batch, (int Entity, int Count)[][] Answers) Example()

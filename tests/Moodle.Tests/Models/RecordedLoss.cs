@@ -1,9 +1,10 @@
+using Moodle.Models;
 using static TorchSharp.torch;
 
-namespace Moodle.Models;
+namespace Moodle.Tests.Models;
 
-/// <summary>Cross-entropy of queries over all entities (1-vs-all), for queries with several answers.</summary>
-public static class OneVsAllLoss
+/// <summary>What <see cref="OneVsAllGradient"/> computes, by operations that autograd records.</summary>
+internal static class RecordedLoss
 {
     /// <summary>Cross-entropy of each query, summed over its triples: w·logΣexp(z) − Σ_answers w·z, with optional label smoothing.</summary>
     /// <param name="logits">[queries, |E|].</param>
