@@ -60,8 +60,12 @@ public sealed class TrainingKernelTests
             Enumerable.Range(0, Entities).OrderBy(_ => random.Next()).Take(1 + random.Next(9)).Select(entity => (entity, 1 + random.Next(2))).ToArray()))]);
         batch = batch with
         {
-            Heads = batch.Heads.to(device), Relations = batch.Relations.to(device), Weights = batch.Weights.to(device),
-            AnswerRows = batch.AnswerRows.to(device), Answers = batch.Answers.to(device), AnswerWeights = batch.AnswerWeights.to(device),
+            Heads = batch.Heads.to(device),
+            Relations = batch.Relations.to(device),
+            Weights = batch.Weights.to(device),
+            AnswerRows = batch.AnswerRows.to(device),
+            Answers = batch.Answers.to(device),
+            AnswerWeights = batch.AnswerWeights.to(device),
         };
         var step = branch.Train(branch.Candidates(), batch, smoothing);
         var (factor, terms) = (tensor(0.6f, device: device), new[] { step.Norm, step.Relations }.OfType<Tensor>().ToArray());
