@@ -11,6 +11,7 @@ namespace Moodle.Models;
 public sealed class MutualGuidance : nn.Module
 {
     private const double Momentum = 0.9;
+    private const double SmallestRest = 1e-6;
     private readonly GuidanceConfig _config;
     private readonly int _branches;
 
@@ -44,34 +45,20 @@ public sealed class MutualGuidance : nn.Module
         }
     }
 
-    /// <summary>The guidance of every student, averaged over the batch's triples.</summary>
+    /// <summary>The guidance of every student, averaged over the batch's triples, and its gradient: all in closed form, outside of autograd.</summary>
     /// <param name="outputs">All branches' outputs.</param>
     /// <param name="batch">The queries.</param>
-    /// <returns>A scalar for each branch as student, without λ.</returns>
-    public Tensor[] Losses(IReadOnlyList<BranchOutput> outputs, QueryBatch batch)
+    /// <param name="strength">λ.</param>
+    /// <returns>For each branch as student a scalar, and the gradient of its logits, [queries, |E|]; teachers get none.</returns>
+    public (Tensor[] Losses, Tensor[] Gradients) Guide(IReadOnlyList<BranchOutput> outputs, QueryBatch batch, double strength)
     {
         ArgumentNullException.ThrowIfNull(outputs);
         ArgumentNullException.ThrowIfNull(batch);
-        // What a branch says as teacher, and as student, is computed once for all others.
-        Func<int, int, Tensor> divergence = outputs[0].Logits.shape[1] <= _config.ExactEntities ? Exact(outputs) : TopK(outputs);
-        var scale = _config.Temperature * _config.Temperature / batch.TotalWeight;
-        var losses = new Tensor[outputs.Count];
-        for (var student = 0; student < outputs.Count; student++)
-        {
-            var terms = new List<Tensor>(outputs.Count - 1);
-            for (var teacher = 0; teacher < outputs.Count; teacher++)
-            {
-                if (teacher != student)
-                {
-                    var weight = batch.Weights * outputs[teacher].Available * outputs[student].Available * Trust(teacher, student, batch.Relations); // [queries]
-                    terms.Add((divergence(teacher, student) * weight).sum());
-                }
-            }
-
-            losses[student] = stack(terms).sum() * scale;
-        }
-
-        return losses;
+        using var none = no_grad();
+        var scale = strength * _config.Temperature * _config.Temperature / batch.TotalWeight;
+        Tensor Weight(int teacher, int student) =>
+            batch.Weights * outputs[teacher].Available * outputs[student].Available * Trust(teacher, student, batch.Relations) * scale; // [queries]
+        return outputs[0].Logits.shape[1] <= _config.ExactEntities ? Exact(outputs, Weight) : TopK(outputs, Weight);
     }
 
     /// <summary>w_{teacher→student} as it stands, a mean over relations.</summary>
@@ -99,31 +86,76 @@ public sealed class MutualGuidance : nn.Module
         return (Recorded[student] - Recorded[teacher]).sigmoid().index_select(0, relations);
     }
 
-    private Func<int, int, Tensor> Exact(IReadOnlyList<BranchOutput> outputs)
+    private IEnumerable<int> TeachersOf(int student) => Enumerable.Range(0, _branches).Where(teacher => teacher != student);
+
+    private (Tensor[] Losses, Tensor[] Gradients) Exact(IReadOnlyList<BranchOutput> outputs, Func<int, int, Tensor> weight)
     {
-        var students = outputs.Select(output => nn.functional.log_softmax(output.Logits / _config.Temperature, 1)).ToArray(); // [queries, |E|]
-        var teachers = Array.ConvertAll(students, student => student.detach());
-        var probabilities = Array.ConvertAll(teachers, teacher => teacher.exp());
-        return (teacher, student) => (probabilities[teacher] * (teachers[teacher] - students[student])).sum(1); // [queries]
+        var logs = outputs.Select(output => nn.functional.log_softmax(output.Logits / _config.Temperature, 1)).ToArray(); // [queries, |E|]
+        var probabilities = Array.ConvertAll(logs, log => log.exp());
+        var (losses, gradients) = (new Tensor[_branches], new Tensor[_branches]);
+        for (var student = 0; student < _branches; student++)
+        {
+            var (terms, pulls) = (new List<Tensor>(), zeros_like(logs[student]));
+            var all = zeros(logs[student].shape[0], 1, device: pulls.device);
+            foreach (var teacher in TeachersOf(student))
+            {
+                var share = weight(teacher, student).unsqueeze(1); // [queries, 1]
+                terms.Add((probabilities[teacher] * (logs[teacher] - logs[student])).sum(1).dot(share.squeeze(1)));
+                pulls.addcmul_(probabilities[teacher], share, 1);
+                all = all + share;
+            }
+
+            // Σ_n w_n (q − p_n) / τ
+            losses[student] = stack(terms).sum();
+            gradients[student] = pulls.neg_().addcmul_(probabilities[student], all, 1).div_(_config.Temperature);
+        }
+
+        return (losses, gradients);
     }
 
     // Over the teacher's best candidates and one lump of all others: by the data-processing inequality never above the exact
     // divergence, and 0 only where the student gives these candidates what the teacher gives them.
-    private Func<int, int, Tensor> TopK(IReadOnlyList<BranchOutput> outputs)
+    private (Tensor[] Losses, Tensor[] Gradients) TopK(IReadOnlyList<BranchOutput> outputs, Func<int, int, Tensor> weight)
     {
         var softened = outputs.Select(output => output.Logits / _config.Temperature).ToArray(); // [queries, |E|]
         var sums = Array.ConvertAll(softened, x => x.logsumexp(1, keepdim: true)); // [queries, 1]
         var teachers = softened.Select((x, m) =>
         {
-            var (best, indices) = x.detach().topk((int)Math.Min(_config.TopK, x.shape[1]), 1); // [queries, k]
-            return (P: (best - sums[m].detach()).exp(), Indices: indices);
+            var (best, places) = x.topk((int)Math.Min(_config.TopK, x.shape[1]), 1); // [queries, k]
+            var p = (best - sums[m]).exp();
+            return (P: p, LogP: p.clamp_min(1e-20).log(), RestP: (1 - p.sum(1)).clamp_min(SmallestRest), Places: places);
         }).ToArray();
-        return (teacher, student) =>
+        var (losses, gradients) = (new Tensor[_branches], new Tensor[_branches]);
+        for (var student = 0; student < _branches; student++)
         {
-            var (p, indices) = teachers[teacher];
-            var logQ = softened[student].gather(1, indices) - sums[student];
-            var (restP, restQ) = ((1 - p.sum(1)).clamp_min(1e-6), (1 - logQ.exp().sum(1)).clamp_min(1e-6)); // [queries]
-            return (p * (p.clamp_min(1e-20).log() - logQ)).sum(1) + (restP * (restP.log() - restQ.log()));
-        };
+            var (terms, pulls) = (new List<Tensor>(), new List<(Tensor Places, Tensor Values)>());
+            var all = zeros_like(sums[student]); // [queries, 1]
+            foreach (var teacher in TeachersOf(student))
+            {
+                var (p, logP, restP, places) = teachers[teacher];
+                var share = weight(teacher, student); // [queries]
+                var logQ = softened[student].gather(1, places) - sums[student]; // [queries, k]
+                var q = logQ.exp();
+                var left = 1 - q.sum(1);
+                var restQ = left.clamp_min(SmallestRest); // [queries]
+                terms.Add(((p * (logP - logQ)).sum(1) + (restP * (restP.log() - restQ.log()))).dot(share));
+                // By log q of each place: what the lump gives up goes to the places.
+                var ratio = where(left.gt(SmallestRest), restP / restQ, zeros_like(restQ)).unsqueeze(1);
+                var values = ((q * ratio) - p) * share.unsqueeze(1); // [queries, k]
+                pulls.Add((places, values));
+                all = all + values.sum(1, keepdim: true);
+            }
+
+            // A log q falls everywhere by what the normaliser takes.
+            var gradient = softened[student].sub_(sums[student]).exp_().mul_(-all);
+            foreach (var (places, values) in pulls)
+            {
+                gradient.scatter_add_(1, places, values);
+            }
+
+            (losses[student], gradients[student]) = (stack(terms).sum(), gradient.div_(_config.Temperature));
+        }
+
+        return (losses, gradients);
     }
 }

@@ -141,7 +141,7 @@ internal sealed class UnimodalStage : Stage
     {
         var branches = _model.Branches;
         var (tasks, norms, relations) = (new Tensor[branches.Count], new Tensor[branches.Count], new List<Tensor>());
-        Tensor[] candidates, factors, guides;
+        Tensor[] candidates, factors, guides, guided;
         BranchStep[] steps;
         // One product of queries and candidates for each branch; each logit written once, and read once by the softmax.
         var products = 2.0 * batch.Count * _model.EntityCount * branches.Sum(branch => branch.Size);
@@ -152,13 +152,13 @@ internal sealed class UnimodalStage : Stage
             candidates = [.. branches.Select(branch => branch.Candidates())]; // [|E|, size] each
             steps = [.. branches.Select((branch, m) => branch.Train(candidates[m], batch, _config.Training.LabelSmoothing))];
             factors = [.. branches.Select((_, m) => _model.LogVariances is { } variances ? (-variances[m]).exp() : ones([], device: _device))];
-            guides = Guide(epoch, batch, steps);
+            (guides, guided) = Guide(epoch, batch, steps);
             for (var m = 0; m < branches.Count; m++)
             {
                 tasks[m] = steps[m].Losses.sum() / batch.TotalWeight;
                 norms[m] = steps[m].Norm ?? zeros([], device: _device);
                 // Tasks and guides are numbers here: their gradients enter where the logits are cut off.
-                var own = guides.Length == 0 ? tasks[m] + norms[m] : tasks[m] + norms[m] + guides[m].detach();
+                var own = guides.Length == 0 ? tasks[m] + norms[m] : tasks[m] + norms[m] + guides[m];
                 if (steps[m].Relations is { } told)
                 {
                     relations.Add(told);
@@ -184,12 +184,7 @@ internal sealed class UnimodalStage : Stage
         using (Part("backward", 2 * products, 4 * logitBytes))
         {
             factors = Array.ConvertAll(factors, factor => factor.detach());
-            if (guides.Length > 0)
-            {
-                autograd.backward(guides, factors);
-            }
-
-            var roots = steps.SelectMany((each, m) => each.Roots(factors[m], each.Output.Logits.grad))
+            var roots = steps.SelectMany((each, m) => each.Roots(factors[m], guided.Length == 0 ? null : _model.LogVariances is null ? guided[m] : guided[m] * factors[m]))
                 .Concat(total.Select(term => (term, ones_like(term)))).ToArray();
             autograd.backward([.. roots.Select(root => root.Item1)], [.. roots.Select(root => root.Item2)]);
         }
@@ -215,21 +210,10 @@ internal sealed class UnimodalStage : Stage
                    select (names[teacher], names[student], (double)trust[(teacher * names.Length) + student])];
     }
 
-    // The guidance of every student, whose gradient goes as far as the logits.
-    private Tensor[] Guide(int epoch, QueryBatch batch, BranchStep[] steps)
+    private (Tensor[] Losses, Tensor[] Gradients) Guide(int epoch, QueryBatch batch, BranchStep[] steps)
     {
-        if (_model.Guidance is not { } guidance)
-        {
-            return [];
-        }
-
-        var strength = _config.Guidance.Weight * (_fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs)));
-        foreach (var each in steps)
-        {
-            each.Output.Logits.requires_grad_(true);
-        }
-
-        return Array.ConvertAll(guidance.Losses([.. steps.Select(each => each.Output)], batch), loss => loss * strength);
+        var warm = _fused is not null ? 1 : Math.Min(1, (epoch + 1.0) / Math.Max(1, _config.Guidance.WarmupEpochs));
+        return _model.Guidance is { } guidance ? guidance.Guide([.. steps.Select(each => each.Output)], batch, _config.Guidance.Weight * warm) : ([], []);
     }
 
     /// <inheritdoc/>
