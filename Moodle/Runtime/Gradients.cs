@@ -13,6 +13,35 @@ public static class Gradients
         """);
 
     /// <summary>
+    /// Goes on with autograd from tensors whose gradients are known. A parameter takes its gradient as it is, where autograd would copy it.
+    /// </summary>
+    /// <param name="roots">Tensors that require gradients, with these; the gradients must not be used afterwards.</param>
+    public static void Backward(IEnumerable<(Tensor Root, Tensor Gradient)> roots)
+    {
+        var recorded = new List<(Tensor Root, Tensor Gradient)>();
+        foreach (var (root, gradient) in roots)
+        {
+            if (!root.is_leaf)
+            {
+                recorded.Add((root, gradient));
+            }
+            else if (root.grad is { } before)
+            {
+                before.add_(gradient);
+            }
+            else
+            {
+                root.grad = gradient;
+            }
+        }
+
+        if (recorded.Count > 0)
+        {
+            autograd.backward([.. recorded.Select(root => root.Root)], [.. recorded.Select(root => root.Gradient)]);
+        }
+    }
+
+    /// <summary>
     /// Scales all gradients so that their common Euclidean norm is at most a bound, as PyTorch's <c>clip_grad_norm_</c> does, but
     /// without waiting for the device. Parameters without a gradient are skipped.
     /// </summary>

@@ -129,7 +129,7 @@ internal sealed class FusedVectorTask : IDisposable
             .. fused.Roots(ones([], device: _device), null),
             .. contrasts.Where(term => term.requires_grad).Select(term => (term, ones_like(term))),
         ];
-        autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
+        Gradients.Backward(roots);
         if (_config.Training.ClipNorm > 0)
         {
             using var norm = Gradients.ClipNorm(_model.FusedVectorParameters().Select(entry => entry.Parameter), _config.Training.ClipNorm);

@@ -140,7 +140,7 @@ internal sealed class FusionStage : Stage
             var others = known.view(-1).index_fill_(0, (batch.AnswerRows * known.shape[1]) + batch.Answers, false).view_as(known);
             var learned = _fusion.Weigh(outputs, _heldOutSignals!.index_select(0, asked), fusedCandidates, batch, others);
             var roots = learned.Roots(full([], 1 / batch.TotalWeight, device: _device));
-            autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
+            Gradients.Backward(roots);
             return learned.Losses.sum() / batch.TotalWeight;
         }
     }

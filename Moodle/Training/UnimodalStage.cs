@@ -186,7 +186,7 @@ internal sealed class UnimodalStage : Stage
             factors = Array.ConvertAll(factors, factor => factor.detach());
             var roots = steps.SelectMany((each, m) => each.Roots(factors[m], guided.Length == 0 ? null : _model.LogVariances is null ? guided[m] : guided[m] * factors[m]))
                 .Concat(total.Select(term => (term, ones_like(term)))).ToArray();
-            autograd.backward([.. roots.Select(root => root.Item1)], [.. roots.Select(root => root.Item2)]);
+            Gradients.Backward(roots);
         }
 
         return new Learned(stack([.. tasks, .. norms, .. relations, .. guides]).detach(), [.. steps.Select(each => each.Losses)],
