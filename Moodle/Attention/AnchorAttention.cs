@@ -30,9 +30,6 @@ public sealed class AnchorAttention : IPackedAttention
     /// <summary>The options.</summary>
     public AnchorAttentionOptions Options { get; }
 
-    /// <summary>Why a device cannot run the CUDA kernels, as the end of a sentence; null where it can. Libtorch's operations take their place.</summary>
-    public static string? WhyNoKernels(Device device) => AttentionKernels.WhyNot(device ?? throw new ArgumentNullException(nameof(device)));
-
     /// <summary>Attention over a batch of sequences of one length.</summary>
     /// <param name="query">[batch, heads, n, d].</param>
     /// <param name="key">[batch, heads, n, d].</param>

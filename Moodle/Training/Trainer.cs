@@ -1,11 +1,11 @@
 using System.Collections.Immutable;
-using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Evaluation;
 using Moodle.Graphs;
 using Moodle.Modalities;
 using Moodle.Models;
 using Moodle.Runtime;
+using Moodle.Runtime.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -205,10 +205,9 @@ public static class Trainer
         }
 
         monitor.Message($"device: {device}, {get_num_threads()} CPU threads");
-        if (device.type == DeviceType.CUDA && config.Modalities.Contains(Modality.Text) && config.Text.Encoder.Attention.Kind == TextAttention.Auto
-            && AnchorAttention.WhyNoKernels(device) is { } reason)
+        if (device.type == DeviceType.CUDA && CudaSupport.WhyNot(device) is { } reason)
         {
-            monitor.Message($"attention: no CUDA kernels: {reason}; libtorch's operations take their place");
+            monitor.Message($"device: no kernels of our own: {reason}; libtorch's operations take their place, slower");
         }
     }
 

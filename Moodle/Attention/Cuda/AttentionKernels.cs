@@ -13,9 +13,6 @@ internal static class AttentionKernels
     private static readonly Lazy<string> s_source = new(() => string.Join('\n', s_files.Select(Read)));
     private static readonly ConcurrentDictionary<(int Device, int Size, ScalarType Type, bool Causal), Lazy<CudaModule>> s_modules = new();
 
-    /// <summary>Why a device cannot run them, as the end of a sentence; null where it can.</summary>
-    public static string? WhyNot(Device device) => CudaSupport.WhyNot(device);
-
     /// <summary>Whether they are compiled with wgmma, which only compute capability 9.0 has; others take mma.sync.</summary>
     public static bool IsHopper(CudaDevice device) => device.Capability == new Version(9, 0) && CudaCompiler.Version?.Major >= 12;
 

@@ -1,3 +1,4 @@
+using Moodle.Runtime.Cuda;
 using static TorchSharp.torch;
 
 namespace Moodle.Attention.Cuda;
@@ -27,7 +28,7 @@ internal sealed class Kernels
             return false;
         }
 
-        var reason = AttentionKernels.WhyNot(query.device);
+        var reason = CudaSupport.WhyNot(query.device);
         if (reason is not null && options.Implementation == AttentionImplementation.Cuda)
         {
             throw new InputException($"anchor attention: implementation cuda: {reason}; take auto or mend that");

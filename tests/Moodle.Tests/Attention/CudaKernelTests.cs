@@ -21,7 +21,7 @@ public sealed class CudaKernelTests
         }
 
         InitializeDeviceType(DeviceType.CUDA);
-        if (AttentionKernels.WhyNot(CUDA) is { } reason)
+        if (CudaSupport.WhyNot(CUDA) is { } reason)
         {
             Assert.Inconclusive(reason);
         }
