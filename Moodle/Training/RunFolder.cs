@@ -1,11 +1,12 @@
 using System.Text;
 using Moodle.Configuration;
+using Moodle.Runtime;
 
 namespace Moodle.Training;
 
 /// <summary>
 /// The folder of a run: <c>config.yaml</c>, <c>log.txt</c>, <c>metrics.jsonl</c>, <c>tensorboard/</c>, <c>features/</c>, <c>checkpoints/</c>
-/// and, at the end, <c>results.json</c>, <c>report.html</c> and <c>report.md</c>.
+/// and, at the end, <c>results.json</c>, <c>report.html</c> and <c>report.md</c>; <c>profile.json</c> if it was asked for.
 /// </summary>
 internal sealed class RunFolder : IDisposable
 {
@@ -36,10 +37,20 @@ internal sealed class RunFolder : IDisposable
     public string ResultsPath => System.IO.Path.Combine(Path, "results.json");
 
     /// <summary>Where the time went, if that was asked for.</summary>
-    public string ProfilePath => System.IO.Path.Combine(Path, "profile.json");
+    public string ProfilePath => System.IO.Path.Combine(Path, ProfileName);
 
     /// <summary>Length of the metrics file in bytes.</summary>
     public long MetricsLength => Metrics.Length;
+
+    private const string ProfileName = "profile.json";
+    private const string UntestedName = "untested.txt";
+
+    /// <summary>Whether the run ends before the test, since it is one of several that are still to be chosen from.</summary>
+    public static bool IsUntested(string path) => File.Exists(System.IO.Path.Combine(path, UntestedName));
+
+    /// <summary>Makes the run one that ends before the test.</summary>
+    public void LeaveUntested() =>
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, UntestedName), "A run of 'moodle tune', which judges by validation alone: it ends before the test.\n");
 
     /// <summary>The name of the configuration in every run folder.</summary>
     public const string ConfigName = "config.yaml";
@@ -102,7 +113,7 @@ internal sealed class RunFolder : IDisposable
     private static void Clear(string path)
     {
         Delete(path, "tensorboard", "features", "checkpoints");
-        foreach (var name in (string[])["log.txt", "metrics.jsonl", "results.json", "report.html", "report.md", ConfigName])
+        foreach (var name in (string[])["log.txt", "metrics.jsonl", "results.json", "report.html", "report.md", ProfileName, UntestedName, ConfigName])
         {
             File.Delete(System.IO.Path.Combine(path, name));
         }

@@ -66,6 +66,11 @@ public static class Trainer
         var outside = FeatureBuilder.ReadOutside(config, graph);
         using var run = RunFolder.Create(runPath, options.Force);
         RunVocabularies.Write(runPath, graph);
+        if (!test)
+        {
+            run.LeaveUntested();
+        }
+
         AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
         return Run(run, config, graph, outside, device, profile, test, new LoggingMonitor(monitor, run), cancellation);
     }
@@ -73,6 +78,11 @@ public static class Trainer
     private static (TrainingState State, EvaluationReport? Report) Continue(string runPath, bool test, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         var config = RunFolder.ReadConfig(runPath);
+        if (test && RunFolder.IsUntested(runPath))
+        {
+            throw new InputException($"{runPath}: is a run of a search, which never reads test; go on with the 'moodle tune' command that began it, or train its {RunFolder.ConfigName} in a folder of its own");
+        }
+
         var device = Devices.Parse(config.Device);
         var graph = RunData.Read(config.Data);
         RunVocabularies.Check(runPath, graph);

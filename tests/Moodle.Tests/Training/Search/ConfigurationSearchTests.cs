@@ -102,6 +102,15 @@ public sealed class ConfigurationSearchTests
     }
 
     [TestMethod]
+    public void ARunOfASearch_IsNotResumedIntoItsTest()
+    {
+        var run = RunPath("whole", s_result.Best!.Try.Number, 2);
+        var error = Assert.ThrowsExactly<InputException>(() => Trainer.Resume(run, new Heard(), CancellationToken.None));
+        Assert.Contains("moodle tune", error.Message);
+        Assert.IsFalse(File.Exists(Path.Combine(run, "results.json")));
+    }
+
+    [TestMethod]
     public void BestYaml_TrainsToTheSameFigure()
     {
         var state = Trainer.TrainOnly(ConfigLoader.Load(s_result.BestPath, []), s_graph["best"], new Heard(), CancellationToken.None);
