@@ -46,7 +46,7 @@ public sealed class TuneCommandTests
     {
         using var graph = new TinyGraph();
         File.WriteAllText(graph["space.yaml"], "tries: 1\nrungs: 1\nspace:\n  structure.rank: [4]\n");
-        string[] line = ["tune", graph.ConfigFile, graph["space.yaml"], "--run", graph["search"], "--set", "modalities=structure", "--set", "training.unimodal.epochs=200", "--set", "training.patience=0", "--set", "training.validate_every=50"];
+        string[] line = ["tune", graph.ConfigFile, graph["space.yaml"], "--run", graph["search"], "--set", "modalities=structure", "--set", "training.unimodal.epochs=1500", "--set", "training.patience=0", "--set", "training.validate_every=50"];
         var log = Path.Combine(graph["search"], "try-001", "rung-1", "log.txt");
         using (var process = MoodleProcess.Start(line))
         {

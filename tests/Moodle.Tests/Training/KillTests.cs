@@ -56,7 +56,7 @@ public sealed class KillTests
     public void CtrlC_SavesSaysHowToGoOnAndEndsTheSame()
     {
         using var graph = new TinyGraph();
-        string[] sets = ["modalities=structure", "training.unimodal.epochs=200", "training.patience=0", "training.validate_every=50"];
+        string[] sets = ["modalities=structure", "training.unimodal.epochs=1500", "training.patience=0", "training.validate_every=50"];
         var run = graph["interrupted"];
         using (var process = MoodleProcess.Start(["train", graph.ConfigFile, "--run", run, .. sets.SelectMany(set => (string[])["--set", set])]))
         {
