@@ -11,7 +11,7 @@ internal static class RunConsole
     /// <param name="work">The work.</param>
     /// <param name="then">Told the results once they are printed.</param>
     /// <returns>The exit code.</returns>
-    public static int Work(string folder, Func<ProgressConsole, CancellationToken, EvaluationReport> work, Action<EvaluationReport>? then = null)
+    public static int Work(string folder, Func<ProgressConsole, CancellationToken, EvaluationReport?> work, Action<EvaluationReport>? then = null)
     {
         using var console = new ProgressConsole();
         using var interrupt = new Interrupt(console, "finishing this step and saving; press Ctrl-C again to stop at once");
@@ -19,6 +19,12 @@ internal static class RunConsole
         {
             var report = work(console, interrupt.Token);
             console.Clear();
+            if (report is null)
+            {
+                Console.WriteLine($"The test triples were not looked at; 'moodle evaluate {folder}' ranks them.");
+                return 0;
+            }
+
             EvaluationTable.Print(report);
             Report(folder, console, interrupt.Token);
             Console.WriteLine($"results: {Path.Combine(folder, "results.json")}");

@@ -18,7 +18,8 @@ internal static class TrainCommand
         var device = new Option<string?>("--device") { Description = "cpu, cuda or cuda:N; short for --set device=...", HelpName = "D" };
         var force = new Option<bool>("--force") { Description = "Replace a run that is in the folder already." };
         var profile = new Option<bool>("--profile") { Description = "Measure where the time goes, and what it reaches of the device's ceilings; also written to the run's profile.json." };
-        var command = new Command("train", "Trains a model and reports its test results.") { config, set, run, seed, device, force, profile };
+        var noTest = new Option<bool>("--no-test") { Description = "Leave the test triples unread, while you still choose between configurations by validation." };
+        var command = new Command("train", "Trains a model and reports its test results.") { config, set, run, seed, device, force, profile, noTest };
         command.SetAction(result =>
         {
             var path = result.GetRequiredValue(config);
@@ -39,7 +40,8 @@ internal static class TrainCommand
             return RunConsole.Work(folder, (console, cancellation) =>
             {
                 console.Message($"run: {folder}");
-                return Trainer.Start(settings, folder, new() { Force = result.GetValue(force), Profile = result.GetValue(profile) }, console, cancellation);
+                var options = new StartOptions { Force = result.GetValue(force), Profile = result.GetValue(profile), Test = !result.GetValue(noTest) };
+                return Trainer.Start(settings, folder, options, console, cancellation);
             });
         });
         return command;

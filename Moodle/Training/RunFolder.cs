@@ -11,6 +11,8 @@ namespace Moodle.Training;
 internal sealed class RunFolder : IDisposable
 {
     private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false);
+    private const string ProfileName = "profile.json";
+    private const string UntestedName = "untested.txt";
     private readonly Lock _lock = new();
     private readonly FileStream _mutex;
 
@@ -42,15 +44,12 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Length of the metrics file in bytes.</summary>
     public long MetricsLength => Metrics.Length;
 
-    private const string ProfileName = "profile.json";
-    private const string UntestedName = "untested.txt";
-
     /// <summary>Whether the run ends before the test, since it is one of several that are still to be chosen from.</summary>
     public static bool IsUntested(string path) => File.Exists(System.IO.Path.Combine(path, UntestedName));
 
     /// <summary>Makes the run one that ends before the test.</summary>
     public void LeaveUntested() =>
-        AtomicFile.WriteText(System.IO.Path.Combine(Path, UntestedName), "A run of 'moodle tune', which judges by validation alone: it ends before the test.\n");
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, UntestedName), "This run is judged by validation alone: it ends before the test.\n");
 
     /// <summary>The name of the configuration in every run folder.</summary>
     public const string ConfigName = "config.yaml";

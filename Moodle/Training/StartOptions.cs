@@ -8,4 +8,7 @@ public sealed record StartOptions
 
     /// <summary>Whether the time of all parts is measured and written to the run's <c>profile.json</c>.</summary>
     public bool Profile { get; init; }
+
+    /// <summary>Whether the test split is ranked at the end; without, it stays unread, for who still chooses between configurations.</summary>
+    public bool Test { get; init; } = true;
 }

@@ -17,26 +17,28 @@ public static class Trainer
     /// <summary>Starts a run.</summary>
     /// <param name="config">The configuration; <c>data.path</c> is a full path.</param>
     /// <param name="runPath">The run's folder.</param>
-    /// <param name="options">Whether a run that is there is replaced, and whether its time is measured.</param>
+    /// <param name="options">Whether a run that is there is replaced, whether its time is measured, and whether it ends with the test.</param>
     /// <param name="monitor">Hears messages and progress.</param>
     /// <param name="cancellation">Finishes the step, saves and stops.</param>
+    /// <returns>The test results; null where the test stays unread.</returns>
     /// <exception cref="InputException">Something given cannot be used.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; <see cref="Resume"/> goes on.</exception>
-    public static EvaluationReport Start(MoodleConfig config, string runPath, StartOptions options, ITrainingMonitor monitor, CancellationToken cancellation)
+    public static EvaluationReport? Start(MoodleConfig config, string runPath, StartOptions options, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(options);
-        return Begin(config, runPath, options, test: true, monitor, cancellation).Report!;
+        return Begin(config, runPath, options, monitor, cancellation).Report;
     }
 
     /// <summary>Goes on with a run from its last checkpoint, or from the beginning where it has none.</summary>
     /// <param name="runPath">The run's folder.</param>
     /// <param name="monitor">Hears messages and progress.</param>
     /// <param name="cancellation">Finishes the step, saves and stops.</param>
+    /// <returns>The test results; null where the run was started to leave the test unread.</returns>
     /// <exception cref="InputException">There is no run, or it cannot be used.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; another call goes on.</exception>
-    public static EvaluationReport Resume(string runPath, ITrainingMonitor monitor, CancellationToken cancellation) =>
-        Continue(runPath, test: true, monitor, cancellation).Report!;
+    public static EvaluationReport? Resume(string runPath, ITrainingMonitor monitor, CancellationToken cancellation) =>
+        Continue(runPath, monitor, cancellation).Report;
 
     /// <summary>Starts a run, or goes on with it where it was begun, and ends before the test: for who still chooses between runs.</summary>
     /// <param name="config">The configuration; that of the run where it was begun.</param>
@@ -48,11 +50,11 @@ public static class Trainer
     /// <exception cref="OperationCanceledException">Cancelled; another call goes on.</exception>
     internal static TrainingState TrainOnly(MoodleConfig config, string runPath, ITrainingMonitor monitor, CancellationToken cancellation) =>
         (RunFolder.Holds(runPath)
-            ? Continue(runPath, test: false, monitor, cancellation)
-            : Begin(config, runPath, new StartOptions { Force = true }, test: false, monitor, cancellation)).State;
+            ? Continue(runPath, monitor, cancellation)
+            : Begin(config, runPath, new StartOptions { Force = true, Test = false }, monitor, cancellation)).State;
 
     private static (TrainingState State, EvaluationReport? Report) Begin(
-        MoodleConfig config, string runPath, StartOptions options, bool test, ITrainingMonitor monitor, CancellationToken cancellation)
+        MoodleConfig config, string runPath, StartOptions options, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         var device = Devices.Parse(config.Device);
         var profile = options.Profile ? Profile.On(device) : Profile.Off;
@@ -66,29 +68,24 @@ public static class Trainer
         var outside = FeatureBuilder.ReadOutside(config, graph);
         using var run = RunFolder.Create(runPath, options.Force);
         RunVocabularies.Write(runPath, graph);
-        if (!test)
+        if (!options.Test)
         {
             run.LeaveUntested();
         }
 
         AtomicFile.WriteText(run.ConfigPath, ConfigLoader.ToYaml(config));
-        return Run(run, config, graph, outside, device, profile, test, new LoggingMonitor(monitor, run), cancellation);
+        return Run(run, config, graph, outside, device, profile, options.Test, new LoggingMonitor(monitor, run), cancellation);
     }
 
-    private static (TrainingState State, EvaluationReport? Report) Continue(string runPath, bool test, ITrainingMonitor monitor, CancellationToken cancellation)
+    private static (TrainingState State, EvaluationReport? Report) Continue(string runPath, ITrainingMonitor monitor, CancellationToken cancellation)
     {
         var config = RunFolder.ReadConfig(runPath);
-        if (test && RunFolder.IsUntested(runPath))
-        {
-            throw new InputException($"{runPath}: is a run of a search, which never reads test; go on with the 'moodle tune' command that began it, or train its {RunFolder.ConfigName} in a folder of its own");
-        }
-
         var device = Devices.Parse(config.Device);
         var graph = RunData.Read(config.Data);
         RunVocabularies.Check(runPath, graph);
         using var run = RunFolder.Open(runPath);
         // Features from outside stand in the run's folder already, unless it was stopped before.
-        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, Profile.Off, test, new LoggingMonitor(monitor, run), cancellation);
+        return Run(run, config, graph, new Dictionary<Modality, OutsideFeatures>(), device, Profile.Off, !RunFolder.IsUntested(runPath), new LoggingMonitor(monitor, run), cancellation);
     }
 
     /// <summary>The data set that a run is started with.</summary>

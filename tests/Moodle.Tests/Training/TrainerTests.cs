@@ -21,7 +21,7 @@ public sealed class TrainerTests
     {
         s_graph = new TinyGraph();
         (s_run, s_heard) = (s_graph["run"], new Heard());
-        s_report = Trainer.Start(s_graph.Config(), s_run, new(), s_heard, CancellationToken.None);
+        s_report = Trainer.Start(s_graph.Config(), s_run, new(), s_heard, CancellationToken.None)!;
     }
 
     [ClassCleanup]
@@ -191,7 +191,7 @@ public sealed class TrainerTests
     public void EveryPart_TrainsAndEvaluates(params string[] sets)
     {
         var run = s_graph["part"];
-        var report = Trainer.Start(s_graph.Config([.. sets, "training.unimodal.epochs=1", "training.fusion.epochs=1", .. sets]), run, new() { Force = true }, new Heard(), CancellationToken.None);
+        var report = Trainer.Start(s_graph.Config([.. sets, "training.unimodal.epochs=1", "training.fusion.epochs=1", .. sets]), run, new() { Force = true }, new Heard(), CancellationToken.None)!;
         var config = RunFolder.ReadConfig(run);
         var modalities = config.Modalities.Select(modality => modality.ToString().ToLowerInvariant()).ToArray();
         CollectionAssert.AreEquivalent(modalities.Length == 1 ? modalities : [config.Fusion.Enabled ? "fusion" : "mean", .. modalities], report.Branches.Select(branch => branch.Branch).ToArray());

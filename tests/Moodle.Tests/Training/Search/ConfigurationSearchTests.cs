@@ -105,8 +105,7 @@ public sealed class ConfigurationSearchTests
     public void ARunOfASearch_IsNotResumedIntoItsTest()
     {
         var run = RunPath("whole", s_result.Best!.Try.Number, 2);
-        var error = Assert.ThrowsExactly<InputException>(() => Trainer.Resume(run, new Heard(), CancellationToken.None));
-        Assert.Contains("moodle tune", error.Message);
+        Assert.IsNull(Trainer.Resume(run, new Heard(), CancellationToken.None));
         Assert.IsFalse(File.Exists(Path.Combine(run, "results.json")));
     }
 
