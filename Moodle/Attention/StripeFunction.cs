@@ -1,4 +1,4 @@
-using TorchSharp;
+using Moodle.Runtime;
 using static TorchSharp.torch;
 
 namespace Moodle.Attention;
@@ -8,9 +8,6 @@ internal sealed class StripeFunction : autograd.SingleTensorFunction<StripeFunct
 {
     private const string Offsets = "offsets";
     private const string Options = "options";
-
-    [ThreadStatic]
-    private static List<Tensor>? t_returned;
 
     /// <inheritdoc/>
     public override string Name => nameof(StripeFunction);
@@ -42,16 +39,11 @@ internal sealed class StripeFunction : autograd.SingleTensorFunction<StripeFunct
     /// <inheritdoc/>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        // Autograd calls this on threads of its own where tensors are on a GPU: no scope of the caller's is there to dispose what is returned. It can go
-        // when the next call on the thread shows that the last one's was taken.
-        t_returned?.ForEach(tensor => tensor.Dispose()); // twice does no harm
-        t_returned = null;
+        ReturnedGradients.Drop();
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
         var result = new StripeResult(saved[3], saved[4], new StripeLists(saved[5], (long[])ctx.get_data(Offsets)));
         var (dq, dk, dv) = StripeAttention.Backward(grad_output.contiguous(), saved[0], saved[1], saved[2], result, (AnchorAttentionOptions)ctx.get_data(Options));
-        List<Tensor> returned = [dq.MoveToOuterDisposeScope(), dk.MoveToOuterDisposeScope(), dv.MoveToOuterDisposeScope(), null!];
-        t_returned = grad_output.device_type == DeviceType.CPU ? null : [dq, dk, dv, grad_output];
-        return returned;
+        return ReturnedGradients.Hand(grad_output, 1, dq, dk, dv);
     }
 }

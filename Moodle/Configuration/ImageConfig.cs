@@ -56,6 +56,9 @@ public sealed record ImageEncoderConfig : IChecked
     [AtLeast(2)]
     public int PatchSize { get; init; } = 8;
 
+    /// <summary>What layers multiply with; what is learned and norms stay float32.</summary>
+    public EncoderPrecision Precision { get; init; }
+
     /// <summary>A network from elsewhere in place of one trained from scratch.</summary>
     public PretrainedImageConfig Pretrained { get; init; } = new();
 

@@ -19,27 +19,14 @@ public enum TextAttention
     Reference,
 }
 
-/// <summary>The type that attention computes with.</summary>
-public enum AttentionPrecision
-{
-    /// <summary>bfloat16 on a GPU, float32 on the CPU.</summary>
-    Auto,
-
-    /// <summary>float32, as all else.</summary>
-    Full,
-
-    /// <summary>Queries, keys and values rounded to bfloat16, their products summed up in float32.</summary>
-    BFloat16,
-}
-
 /// <summary>Which attention the text encoder takes, and the options of AnchorAttention (EMNLP 2025).</summary>
 public sealed record TextAttentionConfig
 {
     /// <summary>The implementation.</summary>
     public TextAttention Kind { get; init; }
 
-    /// <summary>What queries, keys and values are rounded to; weights and all else stay float32.</summary>
-    public AttentionPrecision Precision { get; init; }
+    /// <summary>What queries, keys and values are rounded to, where the layers' precision has not rounded them already.</summary>
+    public EncoderPrecision Precision { get; init; }
 
     /// <summary>Documents of at most so many tokens take dense attention.</summary>
     [AtLeast(0)]

@@ -64,6 +64,9 @@ public sealed record TextEncoderConfig : IChecked
     [Between(0, 0.9)]
     public double TokenDropout { get; init; } = 0.2;
 
+    /// <summary>What layers multiply with; what is learned, norms and the sums along the layers stay float32.</summary>
+    public EncoderPrecision Precision { get; init; }
+
     /// <summary>Attention over a document's tokens.</summary>
     public TextAttentionConfig Attention { get; init; } = new();
 

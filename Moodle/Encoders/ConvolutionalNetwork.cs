@@ -18,10 +18,11 @@ internal sealed class ConvolutionalNetwork : nn.Module<Tensor, Tensor>
     private readonly ModuleList<Residual> blocks;
     private readonly Linear head;
     private readonly int _layers;
+    private readonly EncoderPrecision _precision;
 
     public ConvolutionalNetwork(ImageEncoderConfig config) : base(nameof(ConvolutionalNetwork))
     {
-        _layers = config.Layers;
+        (_layers, _precision) = (config.Layers, config.Precision);
         int Width(int stage) => Math.Max(Groups, config.HiddenSize >> (Stages - 1 - stage)) / Groups * Groups;
         stem = nn.Conv2d(3, Width(0), 3, padding: 1);
         downs = nn.ModuleList(Enumerable.Range(0, Stages).Select(stage =>
@@ -34,17 +35,17 @@ internal sealed class ConvolutionalNetwork : nn.Module<Tensor, Tensor>
     /// <summary>[pictures, 3, size, size] to [pictures, hidden].</summary>
     public override Tensor forward(Tensor x)
     {
-        x = stem.forward(x);
+        x = stem.In(x.to(_precision.TypeOn(x.device)));
         for (var stage = 0; stage < Stages; stage++)
         {
-            x = downs[stage].forward(x); // [pictures, width, size / 2^(stage+1), ...]
+            x = downs[stage].In(x); // [pictures, width, size / 2^(stage+1), ...]
             for (var i = 0; i < _layers; i++)
             {
                 x = blocks[(stage * _layers) + i].forward(x);
             }
         }
 
-        return head.forward(nn.functional.adaptive_avg_pool2d(nn.functional.relu(x), Cells).flatten(1));
+        return head.In(nn.functional.adaptive_avg_pool2d(nn.functional.relu(x), Cells).flatten(1)).to(ScalarType.Float32);
     }
 
     /// <summary>x + conv(relu(norm(conv(relu(norm(x)))))).</summary>
@@ -75,8 +76,8 @@ internal sealed class ConvolutionalNetwork : nn.Module<Tensor, Tensor>
 
         public override Tensor forward(Tensor x)
         {
-            var y = first.forward(nn.functional.relu(first_norm.forward(x)));
-            return x + second.forward(nn.functional.relu(second_norm.forward(y)));
+            var y = first.In(nn.functional.relu(first_norm.forward(x.to(ScalarType.Float32))).to(x.dtype));
+            return x + second.In(nn.functional.relu(second_norm.forward(y.to(ScalarType.Float32))).to(x.dtype));
         }
     }
 }

@@ -13,8 +13,8 @@ public static class LayerAttention
     {
         ArgumentNullException.ThrowIfNull(config);
         var dense = new DenseAttention();
-        IPackedAttention Rounded(IPackedAttention attention) => config.Precision == AttentionPrecision.Full
-            ? attention : new RoundedAttention(attention, onGpuOnly: config.Precision == AttentionPrecision.Auto);
+        IPackedAttention Rounded(IPackedAttention attention) => config.Precision == EncoderPrecision.Full
+            ? attention : new RoundedAttention(attention, onGpuOnly: config.Precision == EncoderPrecision.Auto);
         var rounded = Rounded(dense);
         if (config.Kind == TextAttention.Dense)
         {

@@ -1,3 +1,4 @@
+using Moodle.Encoders.Cuda;
 using static TorchSharp.torch;
 
 namespace Moodle.Encoders;
@@ -25,6 +26,21 @@ public sealed class RotaryPositions
 
     /// <summary>[tokens, 1, d/2].</summary>
     public Tensor Sine { get; }
+
+    /// <summary>Turns the queries and keys of a layer.</summary>
+    /// <param name="packed">[tokens, 3, heads, d]: queries, keys and values.</param>
+    /// <returns>Queries, keys and values, [tokens, heads, d] each, of the same type.</returns>
+    public IReadOnlyList<Tensor> Turn(Tensor packed)
+    {
+        ArgumentNullException.ThrowIfNull(packed);
+        if (RotaryFunction.Fits(packed))
+        {
+            return RotaryFunction.Turn(packed, Cosine, Sine).unbind(1);
+        }
+
+        var parts = packed.unbind(1);
+        return [Apply(parts[0]).to(packed.dtype), Apply(parts[1]).to(packed.dtype), parts[2]];
+    }
 
     /// <summary>Turns queries or keys [tokens, heads, d].</summary>
     public Tensor Apply(Tensor x)

@@ -35,7 +35,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         // Small, so that AdamW's steps of one size turn a word's vector soon.
         tokens = nn.Parameter(randn(documents.VocabularySize, config.HiddenSize).mul_(0.05));
         layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(layer =>
-            new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention(layer))).ToArray());
+            new TransformerLayer(config.HiddenSize, config.Heads, config.FeedForwardSize, config.Dropout, attention(layer), config.Precision)).ToArray());
         norm = nn.LayerNorm(config.HiddenSize);
         weight = nn.Linear(config.HiddenSize, 1, hasBias: false);
         nn.init.zeros_(weight.weight!);

@@ -1,4 +1,5 @@
 using Moodle.Attention;
+using Moodle.Configuration;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -10,6 +11,7 @@ public sealed class TransformerLayer : nn.Module
     private readonly int _heads;
     private readonly double _dropout;
     private readonly IPackedAttention _attend;
+    private readonly EncoderPrecision _precision;
     private readonly LayerNorm attention_norm;
     private readonly Linear attention_in;
     private readonly Linear attention_out;
@@ -18,10 +20,10 @@ public sealed class TransformerLayer : nn.Module
     private readonly Linear feed_forward_out;
 
     /// <summary>Creates a layer with random weights from torch's generator.</summary>
-    public TransformerLayer(int hiddenSize, int heads, int feedForwardSize, double dropout, IPackedAttention attention)
+    public TransformerLayer(int hiddenSize, int heads, int feedForwardSize, double dropout, IPackedAttention attention, EncoderPrecision precision = EncoderPrecision.Full)
         : base(nameof(TransformerLayer))
     {
-        (_heads, _dropout, _attend) = (heads, dropout, attention);
+        (_heads, _dropout, _attend, _precision) = (heads, dropout, attention, precision);
         attention_norm = nn.LayerNorm(hiddenSize);
         attention_in = nn.Linear(hiddenSize, 3L * hiddenSize);
         attention_out = nn.Linear(hiddenSize, hiddenSize);
@@ -32,7 +34,7 @@ public sealed class TransformerLayer : nn.Module
     }
 
     /// <summary>Applies the layer.</summary>
-    /// <param name="x">[tokens, hidden].</param>
+    /// <param name="x">float32 [tokens, hidden].</param>
     /// <param name="sequences">Where sequences begin and end.</param>
     /// <param name="rotary">Positions for queries and keys, or null where x carries them already.</param>
     /// <returns>[tokens, hidden].</returns>
@@ -40,11 +42,12 @@ public sealed class TransformerLayer : nn.Module
     {
         ArgumentNullException.ThrowIfNull(x);
         var (tokens, hidden) = (x.shape[0], x.shape[1]);
-        var parts = attention_in.forward(attention_norm.forward(x)).view(tokens, 3, _heads, hidden / _heads).unbind(1);
-        var (query, key) = rotary is null ? (parts[0], parts[1]) : (rotary.Apply(parts[0]), rotary.Apply(parts[1]));
-        var attended = _attend.Attend(query, key, parts[2], sequences).reshape(tokens, hidden);
-        x = x + Drop(attention_out.forward(attended));
-        return x + Drop(feed_forward_out.forward(nn.functional.gelu(feed_forward_in.forward(feed_forward_norm.forward(x)))));
+        var type = _precision.TypeOn(x.device);
+        var packed = attention_in.In(attention_norm.forward(x).to(type)).view(tokens, 3, _heads, hidden / _heads);
+        var parts = rotary is null ? packed.unbind(1) : rotary.Turn(packed);
+        var attended = _attend.Attend(parts[0], parts[1], parts[2], sequences).reshape(tokens, hidden);
+        x = x + Drop(attention_out.In(attended));
+        return x + Drop(feed_forward_out.In(nn.functional.gelu(feed_forward_in.In(feed_forward_norm.forward(x).to(type)))));
     }
 
     private Tensor Drop(Tensor x) => training && _dropout > 0 ? nn.functional.dropout(x, _dropout, true) : x;

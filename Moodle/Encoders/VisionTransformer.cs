@@ -19,7 +19,7 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
         patches = nn.Conv2d(3, config.HiddenSize, config.PatchSize, stride: config.PatchSize);
         positions = nn.Parameter(randn((long)side * side, config.HiddenSize).mul_(0.02));
         layers = nn.ModuleList(Enumerable.Range(0, config.Layers).Select(_ =>
-            new TransformerLayer(config.HiddenSize, config.Heads, 2 * config.HiddenSize, 0, attention)).ToArray());
+            new TransformerLayer(config.HiddenSize, config.Heads, 2 * config.HiddenSize, 0, attention, config.Precision)).ToArray());
         norm = nn.LayerNorm(config.HiddenSize);
         RegisterComponents();
     }

@@ -1,3 +1,4 @@
+using Moodle.Runtime;
 using Moodle.Runtime.Cuda;
 using static TorchSharp.torch;
 
@@ -7,9 +8,6 @@ namespace Moodle.Attention.Cuda;
 internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
 {
     private const string Kernels = "kernels";
-
-    [ThreadStatic]
-    private static List<Tensor>? t_returned;
 
     /// <inheritdoc/>
     public override string Name => nameof(CudaFunction);
@@ -42,16 +40,11 @@ internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
     /// <inheritdoc/>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        // Autograd calls this on threads of its own: no scope of the caller's is there to dispose what is returned. It can go when the next call on the
-        // thread shows that the last one's was taken.
-        t_returned?.ForEach(tensor => tensor.Dispose()); // twice does no harm
-        t_returned = null;
+        ReturnedGradients.Drop();
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
         var selection = new KernelSelection(saved[3], saved[3], saved[4], saved[5], saved[6], saved[7], saved[8], saved[9]); // states and maxima are not needed any more
         var (dq, dk, dv) = ((CudaAttention)ctx.get_data(Kernels)).Backward(grad_output.contiguous(), saved[0], saved[1], saved[2], saved[3], selection);
-        List<Tensor> returned = [dq.MoveToOuterDisposeScope(), dk.MoveToOuterDisposeScope(), dv.MoveToOuterDisposeScope(), null!, null!];
-        t_returned = [dq, dk, dv, grad_output];
-        return returned;
+        return ReturnedGradients.Hand(grad_output, 2, dq, dk, dv);
     }
 }

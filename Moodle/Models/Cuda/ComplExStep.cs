@@ -26,10 +26,12 @@ internal sealed class ComplExStep : BranchStep
     private readonly Tensor? _kept;
     private readonly Tensor _queries;
     private readonly Tensor _padded;
+    private readonly Tensor _logits;
     private readonly KernelCrossEntropy _entropy;
     private readonly Tensor? _pairs;
     private readonly Tensor? _paddedRelations;
     private readonly KernelCrossEntropy? _relationEntropy;
+    private BranchOutput? _output;
 
     /// <summary>Takes the step as far as the losses.</summary>
     /// <param name="kernels">The compiled kernels.</param>
@@ -64,9 +66,7 @@ internal sealed class ComplExStep : BranchStep
         (_padded, var logits) = Multiply(_queries, candidates.detach());
         logits.scatter_add_(1, batch.Heads.unsqueeze(1), loops.detach().unsqueeze(1));
         _entropy = new KernelCrossEntropy(kernels, logits, candidates.shape[0], batch, smoothing);
-        Output = new BranchOutput(
-            batch.Heads, table.AsHeads(candidates.detach().index_select(0, batch.Heads), batch.Heads), _queries, logits.narrow(1, 0, candidates.shape[0]),
-            table.Available.index_select(0, batch.Heads));
+        _logits = logits.narrow(1, 0, candidates.shape[0]);
         if (_pairs is not null)
         {
             // Every answer asks for its relation.
@@ -84,7 +84,7 @@ internal sealed class ComplExStep : BranchStep
     }
 
     /// <inheritdoc/>
-    public override BranchOutput Output { get; }
+    public override BranchOutput Output => _output ??= Answer(); // nobody asks a branch that is alone
 
     /// <inheritdoc/>
     public override Tensor Losses => _entropy.Losses;
@@ -126,6 +126,13 @@ internal sealed class ComplExStep : BranchStep
             (_loops, gradient.gather(1, _batch.Heads.unsqueeze(1)).squeeze(1)),
         ];
         return ofMissing is null ? roots : [.. roots, (_table.Missing!, ofMissing)];
+    }
+
+    private BranchOutput Answer()
+    {
+        using var none = no_grad();
+        var vectors = _table.AsHeads(_candidates.detach().index_select(0, _batch.Heads), _batch.Heads);
+        return new BranchOutput(_batch.Heads, vectors, _queries, _logits, _table.Available.index_select(0, _batch.Heads));
     }
 
     private TripleAddresses Addresses() => new(

@@ -1,32 +1,17 @@
-using System.Collections.Concurrent;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Moodle.Runtime;
 using Moodle.Runtime.Cuda;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Models.Cuda;
 
-/// <summary>The compiled kernels of Kernels/training.cu, one module for each device, made at first use.</summary>
+/// <summary>The compiled kernels of Kernels/training.cu, and what they are launched with.</summary>
 internal static class TrainingKernels
 {
-    private const string Resource = "Moodle.Models.Kernels.training.cu";
-    private static readonly ConcurrentDictionary<int, CudaModule?> s_modules = new();
+    private static readonly CudaKernels s_kernels = new("Moodle.Models.Kernels.training.cu");
 
-    /// <summary>The kernels for a device; null where they cannot run, so that libtorch's operations take their place.</summary>
-    public static CudaModule? For(Device device) => device.type != DeviceType.CUDA ? null : s_modules.GetOrAdd(Math.Max(0, device.index), static index =>
-    {
-        if (CudaSupport.WhyNot(new Device(DeviceType.CUDA, index)) is not null)
-        {
-            return null;
-        }
-
-        using var reader = new StreamReader(typeof(TrainingKernels).Assembly.GetManifestResourceStream(Resource)
-            ?? throw new InvalidOperationException($"{Resource} is not embedded"));
-        var gpu = CudaDriver.Device(index);
-        return CudaModule.Load(gpu, "training.cu", reader.ReadToEnd(), string.Create(CultureInfo.InvariantCulture, $"sm_{gpu.Capability.Major}{gpu.Capability.Minor}"), []);
-    });
+    /// <summary>The kernels for a device; null where they cannot run.</summary>
+    public static CudaModule? For(Device device) => s_kernels.For(device);
 
     /// <summary>A number as an argument of a launch.</summary>
     public static nint Bits(double number) => BitConverter.SingleToInt32Bits((float)number);

@@ -1,4 +1,5 @@
 using Moodle.Attention;
+using Moodle.Configuration;
 using Moodle.Encoders;
 using Moodle.Tests.Support;
 using static Moodle.Tests.Models.Numbers;
@@ -77,6 +78,31 @@ public sealed class TransformerTests
         }
 
         AreClose(Flat(x), layer.Forward(x, sequences, rotary));
+    }
+
+    [TestMethod]
+    public void TheLayer_InBFloat16_IsTheLayerButForRounding_AndLearnsInFloat32()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(7);
+        var exact = new TransformerLayer(Size, 2, 12, 0, new DenseAttention());
+        var rounded = new TransformerLayer(Size, 2, 12, 0, new DenseAttention(), EncoderPrecision.BFloat16);
+        rounded.load_state_dict(exact.state_dict());
+        var sequences = new PackedSequences([2, 3]);
+        var rotary = new RotaryPositions(tensor(new long[] { 0, 1, 0, 1, 2 }), Size / 2);
+        var x = randn(5, Size);
+        var (y, z) = (exact.Forward(x, sequences, rotary), rounded.Forward(x, sequences, rotary));
+        Assert.AreEqual(ScalarType.Float32, z.dtype);
+        var away = (y - z).abs().max().item<float>();
+        Assert.IsTrue(away is > 0 and < 0.05f, $"{away}");
+        y.square().sum().backward();
+        z.square().sum().backward();
+        foreach (var (one, other) in exact.named_parameters().Zip(rounded.named_parameters()))
+        {
+            var (expected, actual) = (one.parameter.grad!, other.parameter.grad!);
+            Assert.AreEqual(ScalarType.Float32, actual.dtype);
+            Assert.IsLessThan(0.05 * (expected.norm().item<float>() + 0.1), (expected - actual).norm().item<float>(), one.name);
+        }
     }
 
     [TestMethod]

@@ -29,6 +29,8 @@ public sealed partial class ConfigKeysTests
         ["text.encoder.hidden_size"] = "32",
         ["text.encoder.heads"] = "1",
         ["text.encoder.attention.kind"] = "dense",
+        ["text.encoder.precision"] = "bfloat16",
+        ["image.encoder.precision"] = "bfloat16",
         ["text.encoder.attention.precision"] = "bfloat16",
         ["text.encoder.attention.threshold"] = "12",
         ["text.encoder.attention.layers"] = "0",
