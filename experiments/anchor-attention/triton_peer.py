@@ -6,7 +6,8 @@ The paper's three steps with Moodle's rule (Moodle/Attention/AnchorGroup.cs and 
     sparse   the same rows continue from (m, l, o) over the keys of their group's list, loaded by index
 Logits are kept in units of log 2 (m, thresholds), so that exp2 serves; the scale is applied to the float32 products.
 
-    python3 triton_peer.py --lengths 4096,8192,16384 --dim 64 --heads 16 [--causal] [--input FILE.safetensors] [--json OUT]
+    python3 triton_peer.py --lengths 4096,8192,16384 --dim 64 --heads 16 [--causal] [--input FILE.safetensors] [--save FILE.safetensors] [--json OUT]
+    moodle bench attention --device cuda --input FILE.safetensors       # Moodle's kernels on the same numbers
 """
 import argparse
 import json
@@ -427,7 +428,7 @@ def main():
     parser.add_argument("--lengths", type=lambda text: [int(n) for n in text.split(",")])
     for name, kind, default in (("dim", int, 64), ("heads", int, 16), ("block", int, 128), ("step", int, 4), ("init", int, 64), ("local", int, 64),
                                 ("theta", float, 12.0), ("seed", int, 1), ("tolerance", float, 0.05),
-                                ("check-up-to", int, 4096), ("dense", str, "flash,cudnn"), ("input", str, None), ("json", str, None)):
+                                ("check-up-to", int, 4096), ("dense", str, "flash,cudnn"), ("input", str, None), ("save", str, None), ("json", str, None)):
         parser.add_argument("--" + name, type=kind, default=default)
     parser.add_argument("--causal", action="store_true")
     parser.add_argument("--graph", action="store_true", help="time replays of CUDA graphs: without the launches' cost on the host")
@@ -435,10 +436,12 @@ def main():
     backends = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION}
     print(f"# {torch.cuda.get_device_name()}, torch {torch.__version__}, triton {triton.__version__}, {vars(o)}")
     print("name n selected(mean,max) density anchor_ms select_ms sparse_ms total_ms dense_ms dense_by ratio", flush=True)
-    results = []
+    results, saved = [], {}
     for name, *parts in sequences(o):
         q, k, v = (x.to(torch.bfloat16).unsqueeze(0).contiguous() for x in parts)
         parts.clear()
+        if o.save:
+            saved.update({f"{name}{q.shape[2]:06}.{part}": x[0].cpu() for part, x in zip("qkv", (q, k, v))})
 
         def dense(backend):
             with sdpa_kernel(backend):
@@ -463,6 +466,9 @@ def main():
                 json.dump(dict(device=torch.cuda.get_device_name(), torch=torch.__version__, triton=triton.__version__, options=vars(o), results=results),
                           file, indent=1)
         del peer, q, k, v
+    if o.save:
+        from safetensors.torch import save_file
+        save_file(saved, o.save)
 
 if __name__ == "__main__":
     main()

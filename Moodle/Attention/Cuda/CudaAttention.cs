@@ -22,8 +22,8 @@ internal sealed unsafe class CudaAttention
     private const int KeyBlock = 128;
     private const int ListedForRow = 2; // the pool's keys for every row and head
     private const int Window = 2048;
+    private const int MeansAtOnce = 192; // mean queries that a multiprocessor should have
     private const int ScreenShare = 1024; // keys of a block of screen_keys
-    private const int StripBoxes = 4; // of mean queries
     private const int MostBitsOfChunk = 48 << 10; // bytes of shared memory
     private readonly KernelLayout _layout;
     private readonly CudaModule _kernels;
@@ -203,7 +203,7 @@ internal sealed unsafe class CudaAttention
         // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and their bits the shared memory.
         var chunk = !IsScreened(slab) ? 2048 : _size == 64 ? 8192 : 4096;
         int Chunks() => (slab.Length + chunk - 1) / chunk;
-        while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.Shape.Heads < 3L * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
+        while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.StripBlocks * _layout.Shape.Heads < (long)MeansAtOnce * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
         {
             chunk /= 2;
         }
@@ -237,7 +237,7 @@ internal sealed unsafe class CudaAttention
         var shape = ShapeOf(slab);
         var (strips, groups) = (_layout.AddressOfStrip(slab.FirstStrip), _layout.AddressOfGroup(0));
         using var screen = IsScreened(slab) ? Screen(slab, shape, k, selection) : null;
-        _kernels.Launch(screen is null ? "select_stripes" : "select_screened", ((long)slab.Strips * shape.Chunks, shape.Heads), 128, SelectShared + BitsOfChunk(slab, shape.Chunk), shape,
+        _kernels.Launch(screen is null ? "select_stripes" : "select_screened", ((long)slab.Strips * shape.Chunks, shape.Heads), SelectThreads, SelectShared + BitsOfChunk(slab, shape.Chunk), shape,
             selection.MeanQueries.Address(), selection.Thresholds.Address(), k.Address(), screen?.Address() ?? 0, AddressOf(slab, selection),
             selection.Lists.Address(), selection.Pool.Address(), (int)Math.Min(int.MaxValue, selection.Pool.NumberOfElements),
             strips, _layout.BlocksOfStrip, slab.FirstGroup, groups);
@@ -246,8 +246,9 @@ internal sealed unsafe class CudaAttention
     // A bit for each strip and key: what no block of the strip can select is 0.
     private Tensor Screen(MaskSlab slab, KernelShape shape, Tensor k, KernelSelection selection)
     {
-        using var boxes = empty([shape.Heads, slab.Strips, StripBoxes, 2, _size], dtype: k.dtype, device: k.device);
-        using var reaches = empty(shape.Heads, slab.Strips, StripBoxes, dtype: ScalarType.Float32, device: k.device);
+        var count = _layout.StripBlocks / KernelLayout.BoxBlocks;
+        using var boxes = empty([shape.Heads, slab.Strips, count, 2, _size], dtype: k.dtype, device: k.device);
+        using var reaches = empty(shape.Heads, slab.Strips, count, dtype: ScalarType.Float32, device: k.device);
         var screen = empty(shape.Heads, slab.Strips, (long)shape.Chunks * shape.Chunk / 32, dtype: ScalarType.Int32, device: k.device);
         var (strips, groups) = (_layout.AddressOfStrip(slab.FirstStrip), _layout.AddressOfGroup(0));
         _kernels.Launch("mean_boxes", (slab.Strips, shape.Heads), 128, 0, shape,
@@ -262,7 +263,9 @@ internal sealed unsafe class CudaAttention
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and what else there is.
     private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int));
 
-    private int SelectShared => (16 * ((KernelLayout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (KernelLayout.StripBlocks * 36) + 16;
+    private int SelectThreads => _hopper ? 256 : 128;
+
+    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
 
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);

@@ -75,11 +75,11 @@ internal sealed class KernelLayout
     /// <summary>Rows of a tile of the forward kernels and of <c>query_backward</c>.</summary>
     public const int TileRows = 128;
 
-    /// <summary>Mean queries of a tile of <c>select_stripes</c>.</summary>
-    public const int StripBlocks = 64;
+    /// <summary>Mean queries of a box of <c>mean_boxes</c>.</summary>
+    public const int BoxBlocks = 16;
 
-    /// <summary>The most strips of a tile of <c>screen_keys</c>.</summary>
-    public const int ScreenStrips = 16;
+    private const int LeastStripBlocks = 64;
+    private const int ScreenBoxes = 64; // of a tile of screen_keys
 
     private const int WordsAlike = 4; // masks begin at 16 bytes
 
@@ -91,12 +91,14 @@ internal sealed class KernelLayout
     /// <param name="options">Options.</param>
     /// <param name="maskBytes">The most memory for masks of all heads at one time; at least one strip's groups are taken.</param>
     /// <param name="device">Where the tensors are.</param>
-    public KernelLayout(IReadOnlyList<int> lengths, int heads, int size, bool packed, AnchorAttentionOptions options, long maskBytes, Device device)
+    /// <param name="wide">Whether the selection takes 128 mean queries at a time instead of 64.</param>
+    public KernelLayout(IReadOnlyList<int> lengths, int heads, int size, bool packed, AnchorAttentionOptions options, long maskBytes, Device device, bool wide)
     {
         var longest = lengths.Max();
         var groupRows = (int)Math.Min(longest, (long)options.Block * options.Step);
         var (groups, strips, screens, slabs) = (new List<Group>(), new List<Strip>(), new List<int>(), new List<MaskSlab>());
         var step = StepOf(longest, options);
+        StripBlocks = wide ? 2 * LeastStripBlocks : LeastStripBlocks;
         BlocksOfStrip = StripBlocks / step * step;
         int row = 0, block = 0;
         long word = 0;
@@ -124,7 +126,7 @@ internal sealed class KernelLayout
                     slab = new MaskSlab(slab.FirstGroup + slab.Groups, 0, strips.Count, 0, slab.FirstWord + slab.Words, 0, screens.Count, 0, 0);
                 }
 
-                if (slab.Screens == 0 || first == 0 || slab.Strips == screens[^1] + ScreenStrips)
+                if (slab.Screens == 0 || first == 0 || slab.Strips == screens[^1] + (ScreenBoxes * BoxBlocks / StripBlocks))
                 {
                     screens.Add(slab.Strips);
                     slab = slab with { Screens = slab.Screens + 1 };
@@ -179,7 +181,10 @@ internal sealed class KernelLayout
     /// <summary>Row tiles of a group.</summary>
     public int TilesOfGroup { get; }
 
-    /// <summary>Mean queries of a strip.</summary>
+    /// <summary>Mean queries of a tile of <c>select_stripes</c>.</summary>
+    public int StripBlocks { get; }
+
+    /// <summary>Mean queries of a strip, whole groups.</summary>
     public int BlocksOfStrip { get; }
 
     /// <summary>The most keys of an anchor region.</summary>
@@ -200,7 +205,7 @@ internal sealed class KernelLayout
     /// <summary>Whether the kernels can be given sequences: blocks that share a list fit into one tile of mean queries.</summary>
     /// <param name="longest">Tokens of the longest sequence.</param>
     /// <param name="options">Options.</param>
-    public static bool Takes(int longest, AnchorAttentionOptions options) => StepOf(longest, options) <= StripBlocks;
+    public static bool Takes(int longest, AnchorAttentionOptions options) => StepOf(longest, options) <= LeastStripBlocks;
 
     /// <summary>The address of a group in the table.</summary>
     public unsafe nint AddressOfGroup(int group) => GroupTable.Address() + (group * sizeof(Group));

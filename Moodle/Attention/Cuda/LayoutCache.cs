@@ -1,4 +1,5 @@
 using System.Globalization;
+using Moodle.Runtime.Cuda;
 using static TorchSharp.torch;
 
 namespace Moodle.Attention.Cuda;
@@ -11,7 +12,7 @@ internal static class LayoutCache
     private static readonly Dictionary<Key, KernelLayout> s_layouts = [];
 
     /// <summary>A layout.</summary>
-    /// <inheritdoc cref="KernelLayout(IReadOnlyList{int}, int, int, bool, AnchorAttentionOptions, long, Device)"/>
+    /// <inheritdoc cref="KernelLayout(IReadOnlyList{int}, int, int, bool, AnchorAttentionOptions, long, Device, bool)"/>
     public static KernelLayout Of(IReadOnlyList<int> lengths, int heads, int size, bool packed, AnchorAttentionOptions options, Device device)
     {
         var key = new Key(string.Join(' ', lengths.Select(length => length.ToString(CultureInfo.InvariantCulture))), heads, size, packed, options, device.index);
@@ -24,7 +25,7 @@ internal static class LayoutCache
                     s_layouts.Clear(); // their tables go with them, when nobody uses them any more
                 }
 
-                layout = s_layouts[key] = new KernelLayout(lengths, heads, size, packed, options, CudaAttention.MostMaskBytes, device);
+                layout = s_layouts[key] = new KernelLayout(lengths, heads, size, packed, options, CudaAttention.MostMaskBytes, device, AttentionKernels.IsHopper(CudaDriver.Device(device.index)));
             }
 
             return layout;

@@ -68,9 +68,10 @@ struct Strip
     int group; // the sequence's first group
     int block; // the first mean query's number in the sequence
 };
-#define STRIP 64 // most mean queries of a strip
-#define BOXES 4  // of a strip
-#define BOX (STRIP / BOXES)
+// Most mean queries of a strip. Each strip reads all keys: on Hopper, where products are fast enough to wait for them, half as many strips are faster.
+#define STRIP (HOPPER ? 128 : 64)
+#define BOX 16 // mean queries of a box
+#define BOXES (STRIP / BOX)
 
 // Boxes: of several mean queries in a row the middle and half of the width of every coordinate, so that none of their products with a key exceeds
 // middle · key + width · |key|, unless sums of finite numbers leave float's range; and what that must reach, the least threshold. (A ball around the middle bounds nothing: keys are long and nearly at right
@@ -131,8 +132,8 @@ mean_boxes(const u16* __restrict__ meanQueries, const float* __restrict__ thresh
     }
 }
 
-#define SCREEN_STRIPS 16
-#define SCREEN_ROWS (SCREEN_STRIPS * BOXES)
+#define SCREEN_ROWS 64 // boxes
+#define SCREEN_STRIPS (SCREEN_ROWS / BOXES)
 #define SCREEN_THREADS 128
 #define SCREEN_STRIDE (D * 2 + 64) // bytes; so that 16 bytes of eight threads lie in different banks
 
@@ -142,7 +143,7 @@ struct ScreenShared
     float reaches[SCREEN_ROWS];
 };
 
-// A bit for each strip and key: whether a block of the strip may select it. A block of threads takes up to 16 strips of a sequence, those from
+// A bit for each strip and key: whether a block of the strip may select it. A block of threads takes up to 8 or 16 strips of a sequence, those from
 // firstStrips[i] to the next one's. Products do not depend on the order of coordinates: each thread takes 8 in a row of a key, straight from memory.
 // Grid: such ranges of strips times shares of keys, heads.
 extern "C" __global__ void __launch_bounds__(SCREEN_THREADS, D == 64 ? 4 : 3)
@@ -164,7 +165,7 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
     const long long strip0 = (long long)head * allStrips + firstStrip;
     for (int i = threadIdx.x; i < SCREEN_ROWS * 2 * CHUNKS; i += SCREEN_THREADS)
     {
-        // The boxes of a strip are in the same place of four tiles of 16 rows: one thread sees whether any of them is reached.
+        // The boxes of a strip are in the same place of all tiles of 16 rows, or of their halves: one thread sees whether any of them is reached.
         const int box = i / (2 * CHUNKS), part = i / CHUNKS & 1, c = i % CHUNKS;
         const bool valid = box < count * BOXES;
         copy16(shared_address(s.boxes[part][box % BOXES * SCREEN_STRIPS + box / BOXES]) + c * 16, boxes + ((strip0 * BOXES + (valid ? box : 0)) * 2 + part) * D + c * 8, valid);
@@ -222,7 +223,7 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
                 }
             }
 #pragma unroll
-        for (int h = 0; h < 2; h++)
+        for (int h = 0; h < SCREEN_STRIPS / 8; h++)
         {
             u32 word = 0;
 #pragma unroll
@@ -233,9 +234,11 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
                     bool any = false; // not "at least": what is not a number must be looked at
 #pragma unroll
                     for (int mt = 0; mt < 4; mt++)
-                    {
-                        any = any || !(c[mt][nt][h * 2 + e] < reach[mt][h]);
-                    }
+#pragma unroll
+                        for (int half = h; half < 2; half += SCREEN_STRIPS / 8)
+                        {
+                            any = any || !(c[mt][nt][half * 2 + e] < reach[mt][half]);
+                        }
                     word |= any ? 1u << (nt * 8 + e) : 0;
                 }
             word <<= column * 2;
@@ -265,7 +268,7 @@ struct SelectShared
 };
 
 // Looks at a chunk of keys for a strip, and writes the list of every group. A slot holds a key of the chunk: all of them, or those that the screen leaves.
-// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: four warps have 64 mean queries and all keys of a tile, other blocks of threads
+// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: every four warps have 64 mean queries and all keys of a tile, other blocks of threads
 // fill the time of a wait.
 template <bool Screened> __device__ __forceinline__ void select_keys(SelectShared& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
     const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
@@ -432,7 +435,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 #pragma unroll
             for (int part = 0; part < Keys / 64; part++)
             {
-                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (ks & 3) * 2,
+                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (warp >> 2) * 64 * 8 + (ks & 3) * 2,
                     descriptor(shared_address(s.k[buffer])) + (ks >> 2) * Keys * 8 + part * 64 * 8 + (ks & 3) * 2, ks > 0);
             }
         products_commit();
@@ -492,15 +495,16 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         }
     }
     __syncthreads();
-    if (warp == 0) // two groups a thread
+    if (warp == 0)
     {
-        int counts[2];
+        int counts[STRIP / 32], sum = 0; // groups of a thread
 #pragma unroll
-        for (int e = 0; e < 2; e++)
+        for (int e = 0; e < STRIP / 32; e++)
         {
-            counts[e] = lane * 2 + e < owned ? s.places[lane * 2 + e] : 0;
+            counts[e] = lane * (STRIP / 32) + e < owned ? s.places[lane * (STRIP / 32) + e] : 0;
+            sum += counts[e];
         }
-        int place = sum_up_to(counts[0] + counts[1]);
+        int place = sum_up_to(sum);
         const int all = __shfl_sync(ALL, place, 31);
         int start = 1;
         if (lane == 0 && all > 0)
@@ -509,11 +513,11 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
             start = start > capacity - all || start < 0 ? -1 : start;
         }
         start = __shfl_sync(ALL, start, 0);
-        place -= counts[0] + counts[1];
+        place -= sum;
 #pragma unroll
-        for (int e = 0; e < 2; e++)
+        for (int e = 0; e < STRIP / 32; e++)
         {
-            const int i = lane * 2 + e;
+            const int i = lane * (STRIP / 32) + e;
             if (i < owned)
             {
                 Listed listed = {start < 0 ? -1 : start + place, counts[e]};
@@ -563,7 +567,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 
 // Grid: strips times chunks of keys, heads. firstOfAll: the first group whose lists are in memory.
 #define SELECT(Name, Screened) \
-    extern "C" __global__ void __launch_bounds__(SELECT_THREADS, HOPPER ? 4 : 1) Name(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, \
+    extern "C" __global__ void __launch_bounds__(SELECT_THREADS, HOPPER ? 2 : 1) Name(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, \
         const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity, \
         const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, Shape p) \
     { \

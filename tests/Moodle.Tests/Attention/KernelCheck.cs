@@ -1,5 +1,6 @@
 using Moodle.Attention;
 using Moodle.Attention.Cuda;
+using Moodle.Runtime.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,7 +21,7 @@ internal sealed class KernelCheck
     public KernelCheck(int[] lengths, int heads, int size, ScalarType type, AnchorAttentionOptions options, long maskBytes = CudaAttention.MostMaskBytes, int screenedFrom = CudaAttention.ScreenedFrom)
     {
         (_lengths, _heads, _size, _options) = (lengths, heads, size, options);
-        _layout = new KernelLayout(lengths, heads, size, packed: true, options, maskBytes, CUDA);
+        _layout = new KernelLayout(lengths, heads, size, packed: true, options, maskBytes, CUDA, AttentionKernels.IsHopper(CudaDriver.Device(0)));
         _kernels = new CudaAttention(_layout, size, type, options, new Device(DeviceType.CUDA, 0), screenedFrom);
     }
 

@@ -17,7 +17,7 @@ public sealed class KernelLayoutTests
         var options = new AnchorAttentionOptions { Block = 16, Step = 3 };
         foreach (var most in new[] { 1L, 3000, 20_000, 1 << 20 })
         {
-            var layout = new KernelLayout(s_lengths, 2, 64, packed: true, options, most, CPU);
+            var layout = new KernelLayout(s_lengths, 2, 64, packed: true, options, most, CPU, wide: false);
             var (group, strip, word) = (0, 0, 0L);
             foreach (var slab in layout.Slabs)
             {
@@ -33,13 +33,16 @@ public sealed class KernelLayoutTests
     }
 
     [NoTensorLeak]
-    public void Screens_HoldEveryStripOnce_AndNoneOfTwoSequences()
+    [DataRow(false, 1024, 16)]
+    [DataRow(true, 2048, 8)]
+    public void Screens_HoldEveryStripOnce_AndNoneOfTwoSequences(bool wide, int tokensOfStrip, int mostStrips)
     {
-        var options = new AnchorAttentionOptions { Block = 16, Step = 64 }; // strips of 1,024 tokens
+        var options = new AnchorAttentionOptions { Block = 16, Step = 64 };
         int[] lengths = [40_000, 1, 17_000];
         foreach (var most in new[] { 1L, 100_000, 1 << 30 })
         {
-            var layout = new KernelLayout(lengths, 1, 64, packed: true, options, most, CPU);
+            var layout = new KernelLayout(lengths, 1, 64, packed: true, options, most, CPU, wide);
+            Assert.AreEqual(tokensOfStrip, layout.BlocksOfStrip * options.Block);
             var screens = MemoryMarshal.Cast<byte, int>(layout.ScreenTable.data<byte>().ToArray()).ToArray();
             var strips = MemoryMarshal.Cast<byte, int>(layout.StripTable.data<byte>().ToArray()).ToArray(); // the sequence's first group, then the block
             foreach (var slab in layout.Slabs)
@@ -48,7 +51,7 @@ public sealed class KernelLayoutTests
                 Assert.AreEqual((0, slab.Strips), (own[0], own[^1]));
                 for (var i = 0; i < slab.Screens; i++)
                 {
-                    Assert.IsTrue(own[i + 1] - own[i] is > 0 and <= KernelLayout.ScreenStrips);
+                    Assert.IsTrue(own[i + 1] - own[i] is > 0 && own[i + 1] - own[i] <= mostStrips);
                     Assert.AreEqual(strips[2 * (slab.FirstStrip + own[i])], strips[2 * (slab.FirstStrip + own[i + 1] - 1)]);
                 }
             }
@@ -65,7 +68,7 @@ public sealed class KernelLayoutTests
     {
         var options = new AnchorAttentionOptions { Block = 16, Step = 4 };
         int[] lengths = packed ? [100, 70] : [100, 100];
-        var layout = new KernelLayout(lengths, heads: 3, 64, packed, options, 1 << 20, CPU);
+        var layout = new KernelLayout(lengths, heads: 3, 64, packed, options, 1 << 20, CPU, wide: false);
         // Origin and mask, then row, block, length and start: groups of 64 rows.
         var table = MemoryMarshal.Cast<byte, long>(layout.GroupTable.data<byte>().ToArray()).ToArray();
         Assert.AreEqual(4 * 4, table.Length);
