@@ -73,15 +73,15 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         Array.Sort(places, (a, b) => (documents[a].Length, a).CompareTo((documents[b].Length, b)));
         var sequences = new PackedSequences(places.Select(place => documents[place].Length));
 
-        var (ids, positions, owners) = (new long[sequences.Tokens], new long[sequences.Tokens], new long[sequences.Tokens]);
+        // int32: what goes to a device in each step should be small.
+        var (ids, positions, owners) = (new int[sequences.Tokens], new int[sequences.Tokens], new int[sequences.Tokens]);
+        var ramp = Enumerable.Range(0, sequences.Lengths[^1]).ToArray(); // the longest document is the last
         for (var s = 0; s < places.Length; s++)
         {
-            var document = documents[places[s]];
-            for (var i = 0; i < document.Length; i++)
-            {
-                var row = sequences.Offsets[s] + i;
-                (ids[row], positions[row], owners[row]) = (document[i], i, places[s]);
-            }
+            var (document, first) = (documents[places[s]], sequences.Offsets[s]);
+            document.CopyTo(ids, first);
+            ramp.AsSpan(0, document.Length).CopyTo(positions.AsSpan(first));
+            owners.AsSpan(first, document.Length).Fill(places[s]);
         }
 
         var device = tokens.device;
@@ -94,7 +94,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
 
         x = norm.forward(x);
         var shares = (MaxLogWeight * (weight.forward(x) / MaxLogWeight).tanh()).exp(); // [tokens, 1]
-        var rows = tensor(owners, device: device);
+        var rows = tensor(owners, device: device).to(ScalarType.Int64);
         var sums = zeros(documents.Length, FeatureSize, device: device).index_add(0, rows, x * shares, 1); // [entities, hidden]
         var totals = zeros(documents.Length, 1, device: device).index_add(0, rows, shares, 1); // [entities, 1]
         return (sums / totals).MoveToOuterDisposeScope();
@@ -107,10 +107,15 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         var (draw, next) = (draws.data<float>().ToArray(), 0);
         for (var i = 0; i < documents.Length; i++)
         {
-            var first = next;
-            next += documents[i].Length;
-            var kept = documents[i].Where((_, t) => draw[first + t] >= _tokenDropout).ToArray();
-            documents[i] = kept.Length > 0 ? kept : documents[i];
+            var document = documents[i];
+            var (kept, count) = (new int[document.Length], 0);
+            foreach (var token in document)
+            {
+                kept[count] = token;
+                count += draw[next++] >= _tokenDropout ? 1 : 0;
+            }
+
+            documents[i] = count > 0 ? kept[..count] : document;
         }
     }
 }
