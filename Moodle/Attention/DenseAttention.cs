@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Moodle.Attention;
 
 /// <summary>
-/// Exact attention by libtorch's scaled_dot_product_attention. Sequences of the same length that stand next to each other run as
-/// one batch, so packing sorted by length never pads.
+/// Exact attention: on a GPU by one packed launch; elsewhere by libtorch's scaled_dot_product_attention, where sequences of the same length that stand next to
+/// each other run as one batch, so packing sorted by length never pads.
 /// </summary>
 /// <param name="causal">Whether a token attends to itself and earlier ones only.</param>
 public sealed class DenseAttention(bool causal = false) : IPackedAttention
@@ -15,17 +15,17 @@ public sealed class DenseAttention(bool causal = false) : IPackedAttention
         ArgumentNullException.ThrowIfNull(query);
         ArgumentNullException.ThrowIfNull(sequences);
         var (heads, size) = (query.shape[1], query.shape[2]);
-        var runs = sequences.Runs().ToArray();
         if (query.shape[0] != sequences.Tokens)
         {
             throw new ArgumentException($"query has {query.shape[0]} tokens, the sequences {sequences.Tokens}", nameof(query));
         }
 
-        if (runs.Length > 1 && PackedFlash.Fits(query))
+        if (PackedFlash.Fits(query))
         {
             return PackedFlash.Attend(query, key, value, sequences, causal);
         }
 
+        var runs = sequences.Runs().ToArray();
         var rows = Array.ConvertAll(runs, run => (long)run.Count * run.Length);
         // Split, not narrow: its gradient is one concatenation instead of a full-size buffer for each run.
         var (queries, keys, values) = (query.split(rows, 0), key.split(rows, 0), value.split(rows, 0));

@@ -7,7 +7,8 @@ namespace Moodle.Attention;
 
 /// <summary>
 /// Exact attention over packed sequences by libtorch's flash kernel: one launch whatever the lengths are. scaled_dot_product_attention takes one shape at a
-/// time, and cuDNN behind it plans anew for each: a first epoch of documents took minutes on an H100.
+/// time, and cuDNN behind it, though faster at long lengths, plans anew for each, which takes a fifth of a second: a first epoch of documents took minutes on an
+/// H100, and encoding 1,453 long documents 15 s.
 /// </summary>
 internal static class PackedFlash
 {
