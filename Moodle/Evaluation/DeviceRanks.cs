@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Moodle.Graphs;
 using static TorchSharp.torch;
 
@@ -10,21 +9,19 @@ namespace Moodle.Evaluation;
 /// </summary>
 internal sealed class DeviceRanks : IDisposable
 {
-    private readonly ImmutableArray<Triple> _triples;
     private readonly RankingQueries _queries;
     private readonly KnownAnswers _known;
     private readonly List<int> _slots = [];
     private readonly List<(int Unknown, bool GoldIsKnown)> _filters = [];
     private readonly List<Tensor>[] _counts;
 
-    /// <summary>Prepares the ranking of a list of triples.</summary>
-    /// <param name="triples">The triples.</param>
+    /// <summary>Prepares the ranking of a list's queries.</summary>
     /// <param name="queries">Their queries.</param>
     /// <param name="known">The answers that are left out.</param>
     /// <param name="branches">The number of branches.</param>
-    internal DeviceRanks(ImmutableArray<Triple> triples, RankingQueries queries, KnownAnswers known, int branches)
+    internal DeviceRanks(RankingQueries queries, KnownAnswers known, int branches)
     {
-        (_triples, _queries, _known) = (triples, queries, known);
+        (_queries, _known) = (queries, known);
         _counts = [.. Enumerable.Range(0, branches).Select(_ => new List<Tensor>())];
     }
 
@@ -35,7 +32,7 @@ internal sealed class DeviceRanks : IDisposable
     {
         using var scope = NewDisposeScope();
         var (queries, entities, device) = ((int)logits[0].shape[0], logits[0].shape[1], logits[0].device);
-        var (slots, rows, golds, filtered) = (new List<int>(), new List<long>(), new List<long>(), new List<long>());
+        var (rows, golds, filtered) = (new List<long>(), new List<long>(), new List<long>());
         for (var row = 0; row < queries; row++)
         {
             var known = _known[(int)_queries.Entities[start + row], (int)_queries.Relations[start + row]];
@@ -46,7 +43,7 @@ internal sealed class DeviceRanks : IDisposable
 
             foreach (var slot in _queries.SlotsOf(start + row))
             {
-                var gold = slot % 2 == (int)QuerySide.Tail ? _triples[slot / 2].Tail : _triples[slot / 2].Head;
+                var gold = _queries.GoldOf(slot);
                 rows.Add(row);
                 golds.Add((row * entities) + gold);
                 _slots.Add(slot);

@@ -77,7 +77,7 @@ public sealed class RankingEvaluator
         var scoring = new Stopwatch();
         var queries = new RankingQueries(triples, _scorer.EntityCount, _scorer.RelationCount);
         var ranks = _scorer.Branches.Select(_ => new Rank[2 * triples.Length]).ToArray();
-        using var counted = _onDevice ? new DeviceRanks(triples, queries, _known, ranks.Length) : null;
+        using var counted = _onDevice ? new DeviceRanks(queries, _known, ranks.Length) : null;
         using var exact = MatrixPrecision.Full();
         for (var start = 0; start < queries.Count; start += _batchSize)
         {
@@ -93,7 +93,7 @@ public sealed class RankingEvaluator
             }
             else
             {
-                RankRows(triples, queries, start, rows, logits, ranks);
+                RankRows(queries, start, rows, logits, ranks);
             }
 
             progress?.Invoke(start + rows, queries.Count);
@@ -129,7 +129,7 @@ public sealed class RankingEvaluator
         return scores;
     }
 
-    private unsafe void RankRows(ImmutableArray<Triple> triples, RankingQueries queries, int start, int rows, Tensor[] logits, Rank[][] ranks)
+    private unsafe void RankRows(RankingQueries queries, int start, int rows, Tensor[] logits, Rank[][] ranks)
     {
         // The tensors own this memory; the caller's scope keeps them past the loop.
         var addresses = Array.ConvertAll(logits, branch => branch.Address());
@@ -150,9 +150,7 @@ public sealed class RankingEvaluator
 
                 foreach (var slot in slots)
                 {
-                    var triple = triples[slot / 2];
-                    var gold = slot % 2 == (int)QuerySide.Tail ? triple.Tail : triple.Head;
-                    ranks[branch][slot] = RankOf(scores, known, buffer.AsSpan(0, known.Length), gold);
+                    ranks[branch][slot] = RankOf(scores, known, buffer.AsSpan(0, known.Length), queries.GoldOf(slot));
                 }
             }
 

@@ -11,6 +11,7 @@ internal sealed class RankingQueries
 {
     private readonly int[] _starts;
     private readonly int[] _slots;
+    private readonly ImmutableArray<Triple> _triples;
 
     /// <summary>Groups the queries of both sides.</summary>
     /// <param name="triples">Triples; duplicates keep a slot each.</param>
@@ -18,6 +19,7 @@ internal sealed class RankingQueries
     /// <param name="relationCount">|R|, without reciprocals.</param>
     internal RankingQueries(ImmutableArray<Triple> triples, int entityCount, int relationCount)
     {
+        _triples = triples;
         var keys = new long[checked(2 * triples.Length)];
         _slots = new int[keys.Length];
         for (var i = 0; i < triples.Length; i++)
@@ -63,4 +65,7 @@ internal sealed class RankingQueries
 
     /// <summary>The slots that a query answers.</summary>
     internal ReadOnlySpan<int> SlotsOf(int query) => _slots.AsSpan(_starts[query], _starts[query + 1] - _starts[query]);
+
+    /// <summary>The entity that a slot asks for.</summary>
+    internal int GoldOf(int slot) => slot % 2 == (int)QuerySide.Tail ? _triples[slot / 2].Tail : _triples[slot / 2].Head;
 }

@@ -14,10 +14,11 @@ public sealed class BalanceStep
     private readonly Tensor _queries;
     private readonly Tensor _candidates;
     private readonly OneVsAllGradient _gradient;
+    private readonly double _totalWeight;
 
     internal BalanceStep(Tensor[] logits, Tensor weights, Tensor queries, Tensor candidates, Tensor loops, QueryBatch batch, Tensor excluded)
     {
-        (_weights, _queries, _candidates) = (weights, queries, candidates);
+        (_weights, _queries, _candidates, _totalWeight) = (weights, queries, candidates, batch.TotalWeight);
         using var none = no_grad();
         var fused = queries.detach().mm(candidates.t()); // [queries, |E|]
         fused.scatter_add_(1, batch.Heads.unsqueeze(1), loops.unsqueeze(1));
@@ -35,12 +36,11 @@ public sealed class BalanceStep
     /// <summary>Cross-entropy of each query, summed over its triples: [queries], without gradients.</summary>
     public Tensor Losses => _gradient.Losses;
 
-    /// <summary>Where autograd goes on, and the gradients there of the sum of all losses times a factor. Asked once: the logits' memory is used.</summary>
-    /// <param name="factor">A scalar.</param>
-    public (Tensor Root, Tensor Gradient)[] Roots(Tensor factor)
+    /// <summary>Where autograd goes on, and the gradients there of the mean of all losses over the batch's triples. Asked once: the logits' memory is used.</summary>
+    public (Tensor Root, Tensor Gradient)[] Roots()
     {
         using var none = no_grad();
-        var gradient = _gradient.Of(factor, null, keepLogits: false); // [queries, |E|]
+        var gradient = _gradient.Of(full([], 1 / _totalWeight, device: _weights.device), null, keepLogits: false); // [queries, |E|]
         var weights = new Tensor[_parts.Length];
         for (var part = 0; part < _parts.Length; part++)
         {

@@ -139,8 +139,7 @@ internal sealed class FusionStage : Stage
             var known = _known.Of(queries.AsSpan(first, (int)batch.Count), asked);
             var others = known.view(-1).index_fill_(0, (batch.AnswerRows * known.shape[1]) + batch.Answers, false).view_as(known);
             var learned = _fusion.Weigh(outputs, _heldOutSignals!.index_select(0, asked), fusedCandidates, batch, others);
-            var roots = learned.Roots(full([], 1 / batch.TotalWeight, device: _device));
-            Gradients.Backward(roots);
+            Gradients.Backward(learned.Roots());
             return learned.Losses.sum() / batch.TotalWeight;
         }
     }

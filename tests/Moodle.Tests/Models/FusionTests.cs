@@ -188,13 +188,13 @@ public sealed class FusionTests
         var excluded = zeros(3, Entities, dtype: ScalarType.Bool);
         (excluded[0, 3], excluded[2, 1], excluded[2, 8]) = (tensor(true), tensor(true), tensor(true));
         var losses = RecordedLoss.PerQuery(fusion.Forward(outputs, candidates, batch.Relations).Logits().masked_fill(excluded, -1e4), batch, 0);
-        (losses.sum() * 0.3).backward();
+        (losses.sum() / batch.TotalWeight).backward();
         var expected = Gradients(fusion);
         fusion.zero_grad(set_to_none: true);
 
         var step = fusion.Weigh(outputs, Fusion.Signals(outputs.Select(output => output.Logits)), candidates, batch, excluded);
         AreClose(Flat(losses), step.Losses, 1e-5);
-        var roots = step.Roots(tensor(0.3f));
+        var roots = step.Roots();
         autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
         Equal(expected, Gradients(fusion), balance: true);
     }
