@@ -1,5 +1,18 @@
 namespace Moodle.Configuration;
 
+/// <summary>What is held out together.</summary>
+public enum HoldOutUnit
+{
+    /// <summary>Single triples where validation triples have their ends linked by other training triples at least half as often as training triples have; else pairs.</summary>
+    Auto,
+
+    /// <summary>All triples between the same two entities, so that an inverse or symmetric fact does not tell.</summary>
+    Pair,
+
+    /// <summary>Every triple by itself, as splits are drawn in which inverse facts may tell.</summary>
+    Triple,
+}
+
 /// <summary>Fusion: a gated query over all modalities, and a relation-aware sum of all predictions.</summary>
 public sealed record FusionConfig
 {
@@ -9,6 +22,9 @@ public sealed record FusionConfig
     /// <summary>Share of the training triples that the branches do not see before the fusion has learned from them; 0 lets the fusion learn from what the branches know by heart.</summary>
     [Between(0, 0.5)]
     public double HoldOut { get; init; } = 0.1;
+
+    /// <summary>What is held out together: what the fusion learns from should be as hard for the branches as the triples that it is made for.</summary>
+    public HoldOutUnit HoldOutBy { get; init; }
 
     /// <summary>Size of the fused query and candidates.</summary>
     [AtLeast(1)]

@@ -13,16 +13,14 @@ internal static class HoldOut
 {
     /// <summary>Divides as a run of this configuration does; without a fusion nothing is held out.</summary>
     public static (ImmutableArray<Triple> Branches, ImmutableArray<Triple> Fusion) Divide(KnowledgeGraph graph, MoodleConfig config) =>
-        Divide(graph, config.Fusion.Enabled && config.Modalities.Count > 1 ? config.Fusion.HoldOut : 0, config.Seed);
+        Divide(graph, config.Fusion.Enabled && config.Modalities.Count > 1 ? config.Fusion.HoldOut : 0, config.Fusion.HoldOutBy, config.Seed);
 
-    /// <summary>
-    /// Draws the held-out triples by seed. All triples between the same two entities stay together, so that an inverse or symmetric fact does
-    /// not tell; and no entity or relation loses its last triple.
-    /// </summary>
+    /// <summary>Draws the held-out triples by seed; no entity or relation loses its last triple.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="share">The share of training triples to hold out; 0 gives the whole training split to both.</param>
+    /// <param name="unit">What stays together.</param>
     /// <param name="seed">The run's seed.</param>
-    public static (ImmutableArray<Triple> Branches, ImmutableArray<Triple> Fusion) Divide(KnowledgeGraph graph, double share, int seed)
+    public static (ImmutableArray<Triple> Branches, ImmutableArray<Triple> Fusion) Divide(KnowledgeGraph graph, double share, HoldOutUnit unit, int seed)
     {
         if (share <= 0)
         {
@@ -37,21 +35,24 @@ internal static class HoldOut
             relations[relation]++;
         }
 
-        var pairs = graph.Train.GroupBy(triple => (Math.Min(triple.Head, triple.Tail), Math.Max(triple.Head, triple.Tail))).Select(pair => pair.ToArray()).ToArray();
-        new SplitMix64((ulong)seed).Shuffle<Triple[]>(pairs);
+        var byPair = graph.Train.GroupBy(Ends).Select(pair => pair.ToArray()).ToArray();
+        var together = unit == HoldOutUnit.Pair || (unit == HoldOutUnit.Auto && !LinksTell(graph, byPair))
+            ? byPair
+            : [.. graph.Train.GroupBy(triple => triple).Select(same => same.ToArray())];
+        new SplitMix64((ulong)seed).Shuffle<Triple[]>(together);
         var held = new HashSet<Triple>();
         var (wanted, count) = (share * graph.Train.Length, 0);
-        foreach (var pair in pairs)
+        foreach (var triples in together)
         {
             if (count >= wanted)
             {
                 break;
             }
 
-            var (head, _, tail) = pair[0];
-            if (entities[head] > pair.Length && entities[tail] > pair.Length && pair.CountBy(triple => triple.Relation).All(used => relations[used.Key] > used.Value))
+            var (head, _, tail) = triples[0];
+            if (entities[head] > triples.Length && entities[tail] > triples.Length && triples.CountBy(triple => triple.Relation).All(used => relations[used.Key] > used.Value))
             {
-                foreach (var triple in pair)
+                foreach (var triple in triples)
                 {
                     entities[triple.Head]--;
                     entities[triple.Tail]--;
@@ -59,7 +60,7 @@ internal static class HoldOut
                     held.Add(triple);
                 }
 
-                count += pair.Length;
+                count += triples.Length;
             }
         }
 
@@ -67,5 +68,16 @@ internal static class HoldOut
         return held.Count == 0
             ? (graph.Train, graph.Train)
             : ([.. graph.Train.Where(triple => !held.Contains(triple))], [.. graph.Train.Where(held.Contains)]);
+    }
+
+    private static (int, int) Ends(Triple triple) => (Math.Min(triple.Head, triple.Tail), Math.Max(triple.Head, triple.Tail));
+
+    // Whether other triples between the same ends help with validation as they do with training triples.
+    private static bool LinksTell(KnowledgeGraph graph, Triple[][] byPair)
+    {
+        var linked = byPair.Select(pair => Ends(pair[0])).ToHashSet();
+        var ofValidation = graph.Validation.Count(triple => linked.Contains(Ends(triple))) / Math.Max(1.0, graph.Validation.Length);
+        var ofTraining = byPair.Where(pair => pair.Length > 1).Sum(pair => pair.Length) / Math.Max(1.0, graph.Train.Length);
+        return ofTraining > 0 && ofValidation >= ofTraining / 2;
     }
 }

@@ -31,6 +31,7 @@ public sealed partial class ConfigKeysTests
         ["text.encoder.attention.kind"] = "dense",
         ["text.encoder.precision"] = "bfloat16",
         ["image.encoder.precision"] = "bfloat16",
+        ["fusion.hold_out_by"] = "triple",
         ["text.encoder.attention.precision"] = "bfloat16",
         ["text.encoder.attention.threshold"] = "12",
         ["text.encoder.attention.layers"] = "0",
