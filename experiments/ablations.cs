@@ -1,8 +1,8 @@
-// The table of ablations on Atlas: trains every configuration with every seed and prints the table of README.md.
+// The table of ablations: trains every variant of a configuration with every seed and prints a table, such as that of atlas/README.md.
 //
-//   dotnet run experiments/atlas/ablations.cs -- [--seeds 1,2,3] [--runs runs/atlas-ablations] [--parallel 2]
+//   dotnet run experiments/ablations.cs -- [--config configs/atlas.yaml] [--data FOLDER] [--seeds 1,2,3] [--only full,no-text] [--runs FOLDER] [--parallel 2]
 //
-// Runs that are complete already are not trained again.
+// Runs that are complete already are not trained again. `moodle report FOLDER/full-1 FOLDER/no-text-1` gives paired intervals.
 
 using System.Collections.Concurrent;
 using System.Diagnostics;
@@ -26,9 +26,30 @@ using System.Text.Json;
     ("image-only", "image alone", ["modalities=image"]),
 ];
 
+string[] known = ["--config", "--data", "--seeds", "--only", "--runs", "--parallel"];
+if (args.Length % 2 != 0 || args.Where((_, i) => i % 2 == 0).FirstOrDefault(name => !known.Contains(name)) is not null)
+{
+    Console.Error.WriteLine($"give pairs of an option and its value: {string.Join(", ", known)}");
+    return 2;
+}
+
 var options = args.Chunk(2).ToDictionary(pair => pair[0], pair => pair[1]);
 var seeds = options.GetValueOrDefault("--seeds", "1,2,3").Split(',');
-var runs = options.GetValueOrDefault("--runs", "runs/atlas-ablations");
+var config = options.GetValueOrDefault("--config", "configs/atlas.yaml");
+string[] data = options.TryGetValue("--data", out var folderOfData) ? ["--set", $"data.path={folderOfData}"] : [];
+var runs = options.GetValueOrDefault("--runs", Path.Combine("runs", $"{Path.GetFileNameWithoutExtension(config)}-ablations"));
+if (options.TryGetValue("--only", out var only))
+{
+    var names = only.Split(',');
+    if (names.FirstOrDefault(name => !configurations.Any(variant => variant.Name == name)) is { } unknown)
+    {
+        Console.Error.WriteLine($"--only: there is no '{unknown}'; expected any of {string.Join(", ", configurations.Select(variant => variant.Name))}");
+        return 2;
+    }
+
+    configurations = [.. configurations.Where(variant => names.Contains(variant.Name))];
+}
+
 var parallel = int.Parse(options.GetValueOrDefault("--parallel", "2"), CultureInfo.InvariantCulture);
 
 Process.Start("dotnet", ["build", "-c", "Release", "Moodle", "-v", "quiet", "--nologo"])!.WaitForExit();
@@ -45,8 +66,8 @@ Task.WaitAll(Enumerable.Range(0, parallel).Select(_ => Task.Run(() =>
 
         string[] command =
         [
-            "Moodle/bin/Release/net10.0/moodle.dll", "train", "configs/atlas.yaml", "--run", folder, "--force", "--seed", job.Seed,
-            "--set", $"threads={Math.Max(1, Environment.ProcessorCount / parallel)}", .. job.Sets.SelectMany(set => (string[])["--set", set]),
+            "Moodle/bin/Release/net10.0/moodle.dll", "train", config, "--run", folder, "--force", "--seed", job.Seed,
+            "--set", $"threads={Math.Max(1, Environment.ProcessorCount / parallel)}", .. data, .. job.Sets.SelectMany(set => (string[])["--set", set]),
         ];
         using var process = Process.Start(new ProcessStartInfo("dotnet", command) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         process.ErrorDataReceived += (_, _) => { };
@@ -84,3 +105,5 @@ foreach (var (name, what, _) in configurations)
 
     Console.WriteLine($"| {what} (`{name}`) | {Figure("")} | {Figure("structure")} | {Figure("text")} | {Figure("image")} |");
 }
+
+return 0;
