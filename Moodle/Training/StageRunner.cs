@@ -11,10 +11,11 @@ namespace Moodle.Training;
 /// The loop around stages: epochs and steps, validation and early stopping, checkpoints, metrics. What a step draws at random depends on
 /// where it stands and not on what ran before it in the same process, so a resumed run goes on exactly as it would have.
 /// </summary>
-internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingMonitor monitor, Profile profile, CancellationToken cancellation)
+internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingMonitor monitor, Profile profile, CancellationToken cancellation) : IDisposable
 {
     private readonly Stopwatch _sinceCheckpoint = Stopwatch.StartNew();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly PendingCheckpoint _best = new(run.Checkpoints, CheckpointFolder.Best);
     private double? _secondsBefore;
 
     /// <summary>Runs a stage from where the state says to its end, and leaves the stage's best parameters in the module.</summary>
@@ -42,9 +43,18 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
             }
         }
 
-        while (!state.StageEnded && state.Epoch < stage.Epochs)
+        try
         {
-            state = Epoch(stage, state);
+            while (!state.StageEnded && state.Epoch < stage.Epochs)
+            {
+                state = Epoch(stage, state);
+            }
+        }
+        catch
+        {
+            // Whatever ended the stage, its best parameters so far are kept.
+            _best.Write();
+            throw;
         }
 
         if (!state.StageEnded)
@@ -147,7 +157,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         state = state with { Best = best, Stale = better.Length > 0 ? 0 : state.Stale + 1 };
         if (better.Length > 0)
         {
-            SaveBest(stage, state, better.Select(choice => ModelPrefix + choice.Prefix).ToArray());
+            KeepBest(stage, state, better.Select(choice => ModelPrefix + choice.Prefix).ToArray());
         }
 
         return state;
@@ -156,29 +166,17 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
     }
 
     // Tensors of what became better come from the module, all others from the checkpoint that is replaced.
-    private void SaveBest(Stage stage, TrainingState state, string[] prefixes)
+    private void KeepBest(Stage stage, TrainingState state, string[] prefixes)
     {
         using var part = profile.Part($"{stage.Name}: checkpoints");
-        using var scope = NewDisposeScope();
-        var tensors = ModuleTensors.Of(stage.Module, ModelPrefix);
-        bool Better(string name) => prefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal));
-        if (state.Epoch > 0 && !tensors.Keys.All(Better))
-        {
-            foreach (var (name, tensor) in run.Checkpoints.Load(CheckpointFolder.Best).Tensors)
-            {
-                if (!Better(name))
-                {
-                    tensors[name] = tensor;
-                }
-            }
-        }
-
-        run.Checkpoints.Save(CheckpointFolder.Best, Stamp(state), tensors);
+        _best.Take(Stamp(state), ModuleTensors.Of(stage.Module, ModelPrefix), name => state.Epoch == 0 || prefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)));
     }
 
     private TrainingState Save(Stage stage, TrainingState state)
     {
         using var part = profile.Part($"{stage.Name}: checkpoints");
+        // First: what the last checkpoint says of the best one must be true.
+        _best.Write();
         state = Stamp(state);
         var tensors = ModuleTensors.Of(stage.Module, ModelPrefix);
         foreach (var (name, tensor) in stage.Optimizers.SelectMany(optimizer => optimizer.State()))
@@ -218,6 +216,9 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
             }
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _best.Dispose();
 
     /// <summary>Prefix of the model's tensors in a checkpoint.</summary>
     public const string ModelPrefix = "model.";

@@ -128,7 +128,7 @@ public static class Trainer
             run.Metrics.Start(state, config.Device, get_num_threads());
         }
 
-        var runner = new StageRunner(run, config, monitor, profile, cancellation);
+        using var runner = new StageRunner(run, config, monitor, profile, cancellation);
         // Encoders must not know what the fusion learns trust from, either.
         var (forBranches, forFusion) = HoldOut.Divide(graph, config);
         var features = new FeatureBuilder(run, config, graph, forBranches, outside, device, monitor, cancellation).Build(runner, ref state);
