@@ -1,4 +1,5 @@
 using Moodle.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Tests.Runtime;
@@ -7,29 +8,41 @@ namespace Moodle.Tests.Runtime;
 [TestClass]
 public sealed class MemoryShortageTests
 {
-    // A view of one number: a petabyte is needed only where a result is made of it.
-    private static Tensor Large() => ones(1, 1).expand(1 << 24, 1);
+    private static readonly string[] s_operations =
+        ["mm", "addmm", "mul", "exp", "log_softmax", "masked_fill", "scatter_add", "index_select", "cat", "zeros", "empty", "topk", "backward"];
+
+    public static IEnumerable<object[]> Operations => s_operations.Select(operation => (object[])[operation]);
 
     [TestMethod]
-    [DataRow("mm")]
-    [DataRow("addmm")]
-    [DataRow("mul")]
-    [DataRow("exp")]
-    [DataRow("log_softmax")]
-    [DataRow("masked_fill")]
-    [DataRow("scatter_add")]
-    [DataRow("index_select")]
-    [DataRow("cat")]
-    [DataRow("zeros")]
-    [DataRow("empty")]
-    [DataRow("topk")]
-    [DataRow("backward")]
+    [DynamicData(nameof(Operations))]
     public void LibtorchsError_IsKnown(string operation)
     {
         LibTorch.Load();
+        RunsOut(operation, CPU);
+    }
+
+    [TestMethod]
+    [TestCategory("Gpu")]
+    [DynamicData(nameof(Operations))]
+    public void LibtorchsError_IsKnown_OfAGpuThatGoesOn(string operation)
+    {
+        if (!cuda.is_available())
+        {
+            Assert.Inconclusive("no GPU");
+        }
+
+        InitializeDeviceType(DeviceType.CUDA);
+        RunsOut(operation, CUDA);
+        using var sum = ones(3, device: CUDA).sum();
+        Assert.AreEqual(3, sum.item<float>());
+    }
+
+    private static void RunsOut(string operation, Device device)
+    {
         using var scope = NewDisposeScope();
-        var large = Large();
-        var huge = ones(1, 1).expand(1 << 24, 1 << 24);
+        // Views of one number: a petabyte is needed only where a result is made of it.
+        var one = ones(1, 1, device: device);
+        var (large, huge) = (one.expand(1 << 24, 1), one.expand(1 << 24, 1 << 24));
         var exception = Assert.Throws<Exception>(() => operation switch
         {
             "mm" => large.mm(large.t()),
@@ -38,13 +51,13 @@ public sealed class MemoryShortageTests
             "exp" => huge.exp(),
             "log_softmax" => nn.functional.log_softmax(huge, 1),
             "masked_fill" => huge.masked_fill(huge.gt(0), 1),
-            "scatter_add" => huge.scatter_add(1, zeros(1, 1, dtype: ScalarType.Int64), ones(1, 1)),
-            "index_select" => huge.index_select(0, zeros(1 << 24, dtype: ScalarType.Int64)),
+            "scatter_add" => huge.scatter_add(1, zeros(1, 1, dtype: ScalarType.Int64, device: device), one),
+            "index_select" => huge.index_select(0, zeros(1 << 24, dtype: ScalarType.Int64, device: device)),
             "cat" => cat([huge, huge], 0),
-            "zeros" => zeros(1L << 48),
-            "empty" => empty(1L << 48),
+            "zeros" => zeros(1L << 48, device: device),
+            "empty" => empty(1L << 48, device: device),
             "topk" => huge.topk(1 << 23, 1).values,
-            _ => Backward(),
+            _ => Backward(huge),
         });
         Assert.IsTrue(MemoryShortage.Is(exception), exception.Message);
     }
@@ -59,9 +72,9 @@ public sealed class MemoryShortageTests
     public void OtherErrors_AreNot() => Assert.IsFalse(MemoryShortage.Is(new InvalidOperationException("mat1 and mat2 shapes cannot be multiplied")));
 
     // The gradient of a part is as large as the whole.
-    private static Tensor Backward()
+    private static Tensor Backward(Tensor huge)
     {
-        var x = ones(1, 1).expand(1 << 24, 1 << 24).detach().requires_grad_(true);
+        var x = huge.detach().requires_grad_(true);
         x.narrow(0, 0, 1).narrow(1, 0, 1).sum().backward();
         return x.grad!;
     }
