@@ -55,10 +55,10 @@ public sealed class MutualGuidance : nn.Module
         ArgumentNullException.ThrowIfNull(outputs);
         ArgumentNullException.ThrowIfNull(batch);
         using var none = no_grad();
-        var scale = strength * _config.Temperature * _config.Temperature / batch.TotalWeight;
-        Tensor Weight(int teacher, int student) =>
-            batch.Weights * outputs[teacher].Available * outputs[student].Available * Trust(teacher, student, batch.Relations) * scale; // [queries]
-        return outputs[0].Logits.shape[1] <= _config.ExactEntities ? Exact(outputs, Weight) : TopK(outputs, Weight);
+        var softened = stack(outputs.Select(output => output.Logits)).div_(_config.Temperature); // [branches, queries, |E|]
+        var shares = Shares(stack(outputs.Select(output => output.Available)), batch, strength * _config.Temperature * _config.Temperature / batch.TotalWeight);
+        var (losses, gradients) = softened.shape[2] <= _config.ExactEntities ? Exact(softened, shares) : TopK(softened, shares);
+        return (losses.unbind(), gradients.div_(_config.Temperature).unbind());
     }
 
     /// <summary>w_{teacher→student} as it stands, a mean over relations.</summary>
@@ -69,93 +69,75 @@ public sealed class MutualGuidance : nn.Module
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var share = weights / weights.sum(); // [2|R|]
-        var trust = _config.RelationAware
-            ? (Recorded.unsqueeze(0) - Recorded.unsqueeze(1)).sigmoid() // [teachers, students, 2|R|]
-            : full([_branches, _branches, weights.shape[0]], 0.5, device: weights.device);
+        var trust = Trust(); // [teachers, students, 2|R|]
         return (trust * share).sum(2).cpu().MoveToOuterDisposeScope();
     }
 
-    /// <summary>w_{teacher→student} for each query: [queries], from 0 to 1.</summary>
-    private Tensor Trust(int teacher, int student, Tensor relations)
+    // w_{teacher→student} for each relation: [teachers, students, 2|R|], from 0 to 1.
+    private Tensor Trust() => _config.RelationAware
+        ? (Recorded.unsqueeze(0) - Recorded.unsqueeze(1)).sigmoid()
+        : full([_branches, _branches, Recorded.shape[1]], 0.5, device: Recorded.device);
+
+    // How much each query's divergence counts: [teachers, students, queries], nothing where a branch lacks the modality or would teach itself.
+    private Tensor Shares(Tensor available, QueryBatch batch, double scale) =>
+        Trust().index_select(2, batch.Relations) * available.unsqueeze(1) * available * (batch.Weights * scale)
+        * (1 - eye(_branches, device: available.device)).unsqueeze(2);
+
+    // Softened logits [branches, queries, |E|] and shares to each student's loss [branches] and, but for 1/τ, gradient [branches, queries, |E|].
+    private static (Tensor Losses, Tensor Gradients) Exact(Tensor softened, Tensor shares)
     {
-        if (!_config.RelationAware)
-        {
-            return full_like(relations, 0.5, dtype: ScalarType.Float32);
-        }
-
-        return (Recorded[student] - Recorded[teacher]).sigmoid().index_select(0, relations);
-    }
-
-    private IEnumerable<int> TeachersOf(int student) => Enumerable.Range(0, _branches).Where(teacher => teacher != student);
-
-    private (Tensor[] Losses, Tensor[] Gradients) Exact(IReadOnlyList<BranchOutput> outputs, Func<int, int, Tensor> weight)
-    {
-        var logs = outputs.Select(output => nn.functional.log_softmax(output.Logits / _config.Temperature, 1)).ToArray(); // [queries, |E|]
+        var logs = nn.functional.log_softmax(softened, 2).unbind();
         var probabilities = Array.ConvertAll(logs, log => log.exp());
-        var (losses, gradients) = (new Tensor[_branches], new Tensor[_branches]);
-        for (var student = 0; student < _branches; student++)
+        var (losses, gradients) = (new Tensor[logs.Length], new Tensor[logs.Length]);
+        for (var student = 0; student < logs.Length; student++)
         {
             var (terms, pulls) = (new List<Tensor>(), zeros_like(logs[student]));
-            var all = zeros(logs[student].shape[0], 1, device: pulls.device);
-            foreach (var teacher in TeachersOf(student))
+            for (var teacher = 0; teacher < logs.Length; teacher++)
             {
-                var share = weight(teacher, student).unsqueeze(1); // [queries, 1]
-                terms.Add((probabilities[teacher] * (logs[teacher] - logs[student])).sum(1).dot(share.squeeze(1)));
-                pulls.addcmul_(probabilities[teacher], share, 1);
-                all = all + share;
+                if (teacher != student)
+                {
+                    var share = shares[teacher, student]; // [queries]
+                    terms.Add((probabilities[teacher] * (logs[teacher] - logs[student])).sum(1).dot(share));
+                    pulls.addcmul_(probabilities[teacher], share.unsqueeze(1), 1);
+                }
             }
 
-            // Σ_n w_n (q − p_n) / τ
+            // Σ_n w_n (q − p_n)
             losses[student] = stack(terms).sum();
-            gradients[student] = pulls.neg_().addcmul_(probabilities[student], all, 1).div_(_config.Temperature);
+            gradients[student] = pulls.neg_().addcmul_(probabilities[student], shares.select(1, student).sum([0L]).unsqueeze(1), 1);
         }
 
-        return (losses, gradients);
+        return (stack(losses), stack(gradients));
     }
 
     // Over the teacher's best candidates and one lump of all others: by the data-processing inequality never above the exact
-    // divergence, and 0 only where the student gives these candidates what the teacher gives them.
-    private (Tensor[] Losses, Tensor[] Gradients) TopK(IReadOnlyList<BranchOutput> outputs, Func<int, int, Tensor> weight)
+    // divergence, and 0 only where the student gives these candidates what the teacher gives them. All students and teachers at once: one by one they took
+    // most of a step's launches on a GPU.
+    private (Tensor Losses, Tensor Gradients) TopK(Tensor softened, Tensor shares)
     {
-        var softened = outputs.Select(output => output.Logits / _config.Temperature).ToArray(); // [queries, |E|]
-        var sums = Array.ConvertAll(softened, x => x.logsumexp(1, keepdim: true)); // [queries, 1]
-        var teachers = softened.Select((x, m) =>
-        {
-            var (best, places) = x.topk((int)Math.Min(_config.TopK, x.shape[1]), 1); // [queries, k]
-            var p = (best - sums[m]).exp();
-            return (P: p, LogP: p.clamp_min(1e-20).log(), RestP: (1 - p.sum(1)).clamp_min(SmallestRest), Places: places);
-        }).ToArray();
-        var (losses, gradients) = (new Tensor[_branches], new Tensor[_branches]);
-        for (var student = 0; student < _branches; student++)
-        {
-            var (terms, pulls) = (new List<Tensor>(), new List<(Tensor Places, Tensor Values)>());
-            var all = zeros_like(sums[student]); // [queries, 1]
-            foreach (var teacher in TeachersOf(student))
-            {
-                var (p, logP, restP, places) = teachers[teacher];
-                var share = weight(teacher, student); // [queries]
-                var logQ = softened[student].gather(1, places) - sums[student]; // [queries, k]
-                var q = logQ.exp();
-                var left = 1 - q.sum(1);
-                var restQ = left.clamp_min(SmallestRest); // [queries]
-                terms.Add(((p * (logP - logQ)).sum(1) + (restP * (restP.log() - restQ.log()))).dot(share));
-                // By log q of each place: what the lump gives up goes to the places.
-                var ratio = where(left.gt(SmallestRest), restP / restQ, zeros_like(restQ)).unsqueeze(1);
-                var values = ((q * ratio) - p) * share.unsqueeze(1); // [queries, k]
-                pulls.Add((places, values));
-                all = all + values.sum(1, keepdim: true);
-            }
+        var (branches, queries) = (softened.shape[0], softened.shape[1]);
+        var sums = softened.logsumexp(2, keepdim: true); // [branches, queries, 1]
+        var k = Math.Min(_config.TopK, softened.shape[2]);
+        var (best, places) = softened.topk((int)k, 2); // [teachers, queries, k]
+        var p = (best - sums).exp();
+        var logP = p.clamp_min(1e-20).log();
+        var restP = (1 - p.sum([2L])).clamp_min(SmallestRest); // [teachers, queries]
 
-            // A log q falls everywhere by what the normaliser takes.
-            var gradient = softened[student].sub_(sums[student]).exp_().mul_(-all);
-            foreach (var (places, values) in pulls)
-            {
-                gradient.scatter_add_(1, places, values);
-            }
+        // Every student at every teacher's places: [students, queries, teachers · k], then [students, teachers, queries, k].
+        var wanted = places.transpose(0, 1).reshape(1, queries, branches * k).expand(branches, -1, -1);
+        var logQ = (softened.gather(2, wanted) - sums).view(branches, queries, branches, k).transpose(1, 2);
+        var q = logQ.exp();
+        var left = 1 - q.sum([3L]); // [students, teachers, queries]
+        var restQ = left.clamp_min(SmallestRest);
+        var share = shares.transpose(0, 1); // [students, teachers, queries]
+        var terms = (p * (logP - logQ)).sum([3L]) + (restP * (restP.log() - restQ.log()));
+        var losses = (terms * share).sum([1L, 2L]); // [students]
 
-            (losses[student], gradients[student]) = (stack(terms).sum(), gradient.div_(_config.Temperature));
-        }
-
-        return (losses, gradients);
+        // By log q of each place: what the lump gives up goes to the places. A log q falls everywhere by what the normaliser takes.
+        var ratio = where(left.gt(SmallestRest), restP / restQ, 0).unsqueeze(3);
+        var values = ((q * ratio) - p) * share.unsqueeze(3); // [students, teachers, queries, k]
+        var all = values.sum([1L, 3L]).unsqueeze(2); // [students, queries, 1]
+        var gradients = softened.sub_(sums).exp_().mul_(-all);
+        return (losses, gradients.scatter_add_(2, wanted, values.transpose(1, 2).reshape(branches, queries, branches * k)));
     }
 }
