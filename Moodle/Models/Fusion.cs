@@ -67,22 +67,34 @@ public sealed class Fusion : nn.Module
     }
 
     /// <summary>Fused vectors of all candidates: the modalities that an entity has, by the same maps as queries, without a query's gate.</summary>
-    /// <param name="candidates">Per branch [|E|, size].</param>
+    /// <param name="directions">Per branch the <see cref="Directions"/> of its candidates: [|E|, size].</param>
     /// <param name="available">Per branch float32 [|E|].</param>
     /// <returns>[|E|, hidden], of length 1.</returns>
-    public Tensor Candidates(IReadOnlyList<Tensor> candidates, IReadOnlyList<Tensor> available)
+    public Tensor Candidates(IReadOnlyList<Tensor> directions, IReadOnlyList<Tensor> available)
     {
         ArgumentNullException.ThrowIfNull(available);
         var share = stack(available, 1); // [|E|, branches]
         share = share / share.sum(1, keepdim: true).clamp_min(1);
-        return Join(candidates, available, share);
+        return Join(directions, available, share);
     }
 
     /// <summary>One modality's vectors in the fused space, of length 1, for the contrast between modalities.</summary>
     /// <param name="branch">Index of the branch.</param>
-    /// <param name="vectors">[n, size].</param>
+    /// <param name="directions">[n, size].</param>
     /// <returns>[n, hidden].</returns>
-    public Tensor Project(int branch, Tensor vectors) => nn.functional.normalize(maps[branch].forward(Unit(vectors)), dim: 1);
+    public Tensor Project(int branch, Tensor directions) => nn.functional.normalize(maps[branch].forward(directions), dim: 1);
+
+    /// <summary>
+    /// A branch's vectors as the fusion takes them, of length √size. Branches differ in the scale of their vectors by orders of magnitude; what they point at is what is
+    /// joined.
+    /// </summary>
+    /// <param name="vectors">[n, size].</param>
+    /// <returns>[n, size].</returns>
+    public static Tensor Directions(Tensor vectors)
+    {
+        ArgumentNullException.ThrowIfNull(vectors);
+        return nn.functional.normalize(vectors, dim: 1, eps: 1e-8) * Math.Sqrt(vectors.shape[1]);
+    }
 
     /// <summary>Scores a batch.</summary>
     /// <param name="outputs">The branches' outputs.</param>
@@ -95,7 +107,7 @@ public sealed class Fusion : nn.Module
         var input = FusionInput.Of(outputs);
         var available = Present(input.Available);
         var gate = Gate(input.Signals, available, relationIds);
-        var queries = Drop(Join(input.Queries, available, gate));
+        var queries = Drop(Join([.. input.Queries.Select(Directions)], available, gate));
         var own = loops.Add(Pointed(queries).mm(fusedCandidates.t()), outputs[0].Heads, relationIds); // [queries, |E|]
         var weights = Weights(gate, relationIds); // [queries, branches + 1]
         var parts = outputs.Select((output, m) => output.Logits * weights.narrow(1, m, 1)).ToArray();
@@ -120,7 +132,7 @@ public sealed class Fusion : nn.Module
             gate = Gate(input.Signals, available, batch.Relations);
         }
 
-        var queries = Drop(Join(input.Queries, available, gate));
+        var queries = Drop(Join([.. input.Queries.Select(Directions)], available, gate));
         return (queries, new RecordedStep(null, queries, Pointed(queries), fusedCandidates, loops.Of(batch.Relations), available[0], batch, smoothing, null, null));
     }
 
@@ -142,7 +154,7 @@ public sealed class Fusion : nn.Module
         Tensor bias;
         using (no_grad())
         {
-            (mapped, product) = Mapped([.. outputs.Select(output => output.Queries)], available);
+            (mapped, product) = Mapped([.. outputs.Select(output => Directions(output.Queries))], available);
             bias = loops.Of(batch.Relations);
         }
 
@@ -186,9 +198,9 @@ public sealed class Fusion : nn.Module
     private Tensor[] Present(IReadOnlyList<Tensor> available) => training && _config.ModalityDropout > 0 ? Hide(available) : [.. available];
 
     // Σ_m share_m · map_m(x_m), plus the product of all available modalities' factors: [n, hidden], of length 1.
-    private Tensor Join(IReadOnlyList<Tensor> vectors, IReadOnlyList<Tensor> available, Tensor shares)
+    private Tensor Join(IReadOnlyList<Tensor> directions, IReadOnlyList<Tensor> available, Tensor shares)
     {
-        var (mapped, product) = Mapped(vectors, available);
+        var (mapped, product) = Mapped(directions, available);
         return Join(mapped, product, shares);
     }
 
@@ -199,23 +211,19 @@ public sealed class Fusion : nn.Module
     }
 
     // What is joined: per modality map_m(x_m), and the product's part, [n, hidden] each.
-    private (Tensor[] Mapped, Tensor? Product) Mapped(IReadOnlyList<Tensor> vectors, IReadOnlyList<Tensor> available)
+    private (Tensor[] Mapped, Tensor? Product) Mapped(IReadOnlyList<Tensor> directions, IReadOnlyList<Tensor> available)
     {
-        var units = vectors.Select(Unit).ToArray();
-        var mapped = units.Select((x, m) => maps[m].forward(x)).ToArray();
+        var mapped = directions.Select((x, m) => maps[m].forward(x)).ToArray();
         if (factors is null)
         {
             return (mapped, null);
         }
 
         // A modality that is lacking leaves the product as it is.
-        var product = units.Select((x, m) => where(available[m].gt(0.5).unsqueeze(1), factors[m].forward(x), ones_like(available[m]).unsqueeze(1)))
+        var product = directions.Select((x, m) => where(available[m].gt(0.5).unsqueeze(1), factors[m].forward(x), ones_like(available[m]).unsqueeze(1)))
             .Aggregate((a, b) => a * b); // [n, rank]
         return (mapped, interaction!.forward(product));
     }
-
-    // Branches differ in the scale of their vectors by orders of magnitude; what they point at is what is joined.
-    private static Tensor Unit(Tensor x) => nn.functional.normalize(x, dim: 1, eps: 1e-8) * Math.Sqrt(x.shape[1]);
 
     // Of one branch: [queries, signals].
     private static Tensor Confidence(Tensor logits)

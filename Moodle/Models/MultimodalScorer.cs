@@ -33,7 +33,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
         _candidates = [.. candidates.Select(tensor => tensor.detach().DetachFromDisposeScope())];
         if (!_mean && model.FusionModule is { } fusion)
         {
-            _fused = fusion.Candidates(_candidates, [.. model.Branches.Select(branch => branch.Available)]).DetachFromDisposeScope();
+            _fused = fusion.Candidates([.. _candidates.Select(Fusion.Directions)], [.. model.Branches.Select(branch => branch.Available)]).DetachFromDisposeScope();
         }
 
         var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality));

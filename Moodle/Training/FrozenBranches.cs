@@ -20,10 +20,14 @@ internal sealed class FrozenBranches : IDisposable
         using var none = no_grad();
         using var scope = NewDisposeScope();
         Candidates = [.. model.Branches.Select(branch => branch.Candidates().detach().DetachFromDisposeScope())];
+        Directions = Array.ConvertAll(Candidates, candidates => Fusion.Directions(candidates).DetachFromDisposeScope());
     }
 
     /// <summary>Per branch [|E|, size].</summary>
     public Tensor[] Candidates { get; }
+
+    /// <summary>Their <see cref="Fusion.Directions"/>.</summary>
+    public Tensor[] Directions { get; }
 
     /// <summary>Per branch the queries of a batch, [queries, size], and whether their known ends have the modality, float32 [queries].</summary>
     public (Tensor[] Queries, Tensor[] Available) Ask(QueryBatch batch)
@@ -58,7 +62,7 @@ internal sealed class FrozenBranches : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Array.ForEach(Candidates, tensor => tensor.Dispose());
+    public void Dispose() => Array.ForEach([.. Candidates, .. Directions], tensor => tensor.Dispose());
 
     // An epoch begins with all of the model in training.
     private IDisposable Freeze()

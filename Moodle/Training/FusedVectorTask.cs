@@ -103,14 +103,14 @@ internal sealed class FusedVectorTask : IDisposable
     /// <summary>Learns from one batch; the branches get no gradient.</summary>
     /// <param name="batches">The epoch's batches.</param>
     /// <param name="step">Which of them.</param>
-    /// <param name="candidates">Per branch its candidates, detached: [|E|, size].</param>
+    /// <param name="directions">Per branch the <see cref="Fusion.Directions"/> of its candidates, detached: [|E|, size].</param>
     /// <param name="input">What the branches say, detached.</param>
     /// <returns>Scalars, as <see cref="LossNames"/> names them.</returns>
-    public Tensor[] Step(QueryBatches batches, int step, IReadOnlyList<Tensor> candidates, FusionInput input)
+    public Tensor[] Step(QueryBatches batches, int step, IReadOnlyList<Tensor> directions, FusionInput input)
     {
         Optimizer.ZeroGrad();
         var batch = batches.Get(step, _device);
-        var fusedCandidates = _fusion.Candidates(candidates, _available); // [|E|, hidden]
+        var fusedCandidates = _fusion.Candidates(directions, _available); // [|E|, hidden]
         var (queries, fused) = _fusion.Train(input, fusedCandidates, batch, _config.Training.LabelSmoothing);
         Tensor[] terms = [fused.Losses.sum() / batch.TotalWeight], contrasts = [];
         if (_model.Contrast is { } contrast)
@@ -118,7 +118,7 @@ internal sealed class FusedVectorTask : IDisposable
             var draw = _draws[step];
             contrasts =
             [
-                BetweenModalities(contrast, candidates, draw),
+                BetweenModalities(contrast, directions, draw),
                 contrast.BetweenQueriesAndAnswers(queries, fusedCandidates, _drawn!.narrow(0, draw.First, draw.Answers),
                     _known!.Of(batches.QueriesOf(step), batches.QueriesOf(step, _device)), fused.Output.Logits),
             ];
@@ -140,7 +140,7 @@ internal sealed class FusedVectorTask : IDisposable
     }
 
     // Every pair of modalities, over those of the batch's entities that have both.
-    private Tensor BetweenModalities(ContrastiveLoss contrast, IReadOnlyList<Tensor> candidates, Draw draw)
+    private Tensor BetweenModalities(ContrastiveLoss contrast, IReadOnlyList<Tensor> directions, Draw draw)
     {
         var terms = new List<Tensor>();
         var first = draw.First + draw.Answers;
@@ -149,7 +149,7 @@ internal sealed class FusedVectorTask : IDisposable
             if (draw.Contrasted[pair] > 1)
             {
                 var shared = _drawn!.narrow(0, first, draw.Contrasted[pair]);
-                Tensor Project(int branch) => _fusion.Project(branch, candidates[branch].index_select(0, shared));
+                Tensor Project(int branch) => _fusion.Project(branch, directions[branch].index_select(0, shared));
                 terms.Add(contrast.BetweenModalities(Project(_pairs[pair].A), Project(_pairs[pair].B)));
             }
 

@@ -99,7 +99,7 @@ internal sealed class FusionStage : Stage
         {
             var (queries, available) = frozen.Ask(_batches.Get(step, _device));
             var signals = _signals!.index_select(0, _batches.QueriesOf(step, _device));
-            terms = _vectors.Step(_batches, step, frozen.Candidates, new FusionInput(queries, available, signals));
+            terms = _vectors.Step(_batches, step, frozen.Directions, new FusionInput(queries, available, signals));
         }
 
         using (Part("balance"))
@@ -125,7 +125,7 @@ internal sealed class FusionStage : Stage
         Tensor fusedCandidates;
         using (no_grad())
         {
-            fusedCandidates = _fusion.Candidates(frozen.Candidates, _available);
+            fusedCandidates = _fusion.Candidates(frozen.Directions, _available);
         }
 
         var losses = BalanceParts.Learn(step, Learn, loss => [loss], text => Message($"{Name}: balance: {text}"));

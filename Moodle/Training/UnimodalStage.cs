@@ -112,15 +112,15 @@ internal sealed class UnimodalStage : Stage
         using (Part("fused vectors"))
         {
             // The maps into the fused space would go stale while the branches move.
-            return cat([learned.Terms, stack(_fused.Step(_batches, step, learned.Candidates, learned.Input!)).detach()]);
+            return cat([learned.Terms, stack(_fused.Step(_batches, step, learned.Directions, learned.Input!)).detach()]);
         }
     }
 
-    // What a batch leaves behind beside gradients: the loss terms [terms], per branch each query's loss [queries] and, for the fusion, its candidates
-    // [|E|, size] and what else it hears.
-    private sealed record Learned(Tensor Terms, Tensor[] Losses, Tensor[] Candidates, FusionInput? Input)
+    // What a batch leaves behind beside gradients: the loss terms [terms], per branch each query's loss [queries] and, for the fusion, its candidates'
+    // directions [|E|, size] and what else it hears.
+    private sealed record Learned(Tensor Terms, Tensor[] Losses, Tensor[] Directions, FusionInput? Input)
     {
-        public IEnumerable<Tensor> All => [Terms, .. Losses, .. Candidates, .. Input is null ? [] : (Tensor[])[.. Input.Queries, .. Input.Available, Input.Signals]];
+        public IEnumerable<Tensor> All => [Terms, .. Losses, .. Directions, .. Input is null ? [] : (Tensor[])[.. Input.Queries, .. Input.Available, Input.Signals]];
 
         // Of parts with the same total weight: terms add up, rows follow each other.
         public static Learned Join(IReadOnlyList<Learned> parts)
@@ -129,7 +129,7 @@ internal sealed class UnimodalStage : Stage
             return parts.Count == 1 ? parts[0] : new Learned(
                 stack([.. parts.Select(part => part.Terms)]).sum([0]),
                 [.. parts[0].Losses.Select((_, m) => Rows(part => part.Losses[m]))],
-                parts[0].Candidates,
+                parts[0].Directions,
                 parts[0].Input is not { } input ? null : new FusionInput(
                     [.. input.Queries.Select((_, m) => Rows(part => part.Input!.Queries[m]))],
                     [.. input.Available.Select((_, m) => Rows(part => part.Input!.Available[m]))],
@@ -190,7 +190,7 @@ internal sealed class UnimodalStage : Stage
         }
 
         return new Learned(stack([.. tasks, .. norms, .. relations, .. guides]).detach(), [.. steps.Select(each => each.Losses)],
-            first && _fused is not null ? Array.ConvertAll(candidates, x => x.detach()) : [], input);
+            first && _fused is not null ? Array.ConvertAll(candidates, x => Fusion.Directions(x.detach())) : [], input);
     }
 
     /// <inheritdoc/>

@@ -90,12 +90,12 @@ public sealed class FusionTests
         Scramble(fusion, 0.7);
         var vectors = Sizes.Select(size => randn(Entities, size)).ToArray();
         Tensor[] available = [ones(Entities), arange(Entities).remainder(2).to(ScalarType.Float32), arange(Entities).remainder(3).eq(0).to(ScalarType.Float32)];
-        var candidates = fusion.Candidates(vectors, available);
+        var candidates = fusion.Candidates([.. vectors.Select(Fusion.Directions)], available);
         CollectionAssert.AreEqual(new long[] { Entities, Config.HiddenSize }, candidates.shape);
         AreClose([.. Enumerable.Repeat(1.0, Entities)], candidates.norm(1));
 
         var others = vectors.Zip(available, (x, has) => x + ((1 - has).unsqueeze(1) * 5)).ToArray();
-        AreClose(Flat(candidates), fusion.Candidates(others, available));
+        AreClose(Flat(candidates), fusion.Candidates([.. others.Select(Fusion.Directions)], available));
     }
 
     [TestMethod]
@@ -105,9 +105,9 @@ public sealed class FusionTests
         manual_seed(3);
         var fusion = Create(Config);
         var vectors = randn(5, Sizes[1]);
-        var projected = fusion.Project(1, vectors);
+        var projected = fusion.Project(1, Fusion.Directions(vectors));
         AreClose([1, 1, 1, 1, 1], projected.norm(1));
-        AreClose(Flat(projected), fusion.Project(1, vectors * 1000), 1e-4);
+        AreClose(Flat(projected), fusion.Project(1, Fusion.Directions(vectors * 1000)), 1e-4);
     }
 
     [TestMethod]
@@ -236,6 +236,6 @@ public sealed class FusionTests
     private static Tensor FusedCandidates(Fusion fusion)
     {
         using var generator = new Generator(9);
-        return fusion.Candidates([.. Sizes.Select(size => randn(Entities, size, generator: generator))], [.. Sizes.Select(_ => ones(Entities))]);
+        return fusion.Candidates([.. Sizes.Select(size => Fusion.Directions(randn(Entities, size, generator: generator)))], [.. Sizes.Select(_ => ones(Entities))]);
     }
 }

@@ -61,7 +61,7 @@ public sealed class MultimodalScorerTests
         var scores = scorer.Score(tensor(Heads), tensor(RelationIds));
         var candidates = model.Branches.Select(branch => branch.Candidates()).ToArray();
         var outputs = model.Branches.Select((branch, m) => branch.Forward(candidates[m], tensor(Heads), tensor(RelationIds))).ToArray();
-        var fused = model.FusionModule!.Candidates(candidates, [.. model.Branches.Select(branch => branch.Available)]);
+        var fused = model.FusionModule!.Candidates([.. candidates.Select(Fusion.Directions)], [.. model.Branches.Select(branch => branch.Available)]);
         AreClose(Flat(model.FusionModule.Forward(outputs, fused, tensor(RelationIds)).Logits()), scores[0]);
         for (var m = 0; m < outputs.Length; m++)
         {
