@@ -1,5 +1,5 @@
 using Moodle.Attention;
-using TorchSharp;
+using Moodle.Tests.Support;
 using static Moodle.Tests.Models.Numbers;
 using static TorchSharp.torch;
 
@@ -14,7 +14,7 @@ public sealed class AnchorAttentionGpuTests
     [DataRow(true)]
     public void OnAGpu_TheOperationsGiveTheCpusResult(bool causal)
     {
-        Require();
+        AnyGpu.Require();
         using var scope = NewDisposeScope();
         var options = new AnchorAttentionOptions { Block = 16, Step = 2, Init = 4, Local = 8, Theta = 2.5, Causal = causal, Implementation = AttentionImplementation.Cpu };
         var (onCpu, onGpu) = (Run(options, CPU), Run(options, CUDA));
@@ -28,7 +28,7 @@ public sealed class AnchorAttentionGpuTests
     [TestCategory("Gpu")]
     public void OnAGpu_TrainingLeavesNoTensors()
     {
-        Require();
+        AnyGpu.Require();
         var options = new AnchorAttentionOptions { Block = 16, Step = 2, Init = 4, Local = 8, Theta = 2.5, Implementation = AttentionImplementation.Cpu };
         Run(options, CUDA);
         var before = Tensor.TotalCount;
@@ -46,7 +46,7 @@ public sealed class AnchorAttentionGpuTests
     [DataRow(true, 64)]
     public void OnAGpu_PackedDenseAttention_IsThatOfEachSequence(bool causal, int size)
     {
-        Require();
+        AnyGpu.Require();
         using var scope = NewDisposeScope();
         manual_seed(2);
         var sequences = new PackedSequences([1, 7, 130, 64, 64, 3]);
@@ -74,16 +74,6 @@ public sealed class AnchorAttentionGpuTests
         var x = randn(3, 2, 8).to(ScalarType.BFloat16);
         Assert.IsFalse(PackedFlash.Fits(x));
         Assert.Throws<System.Runtime.InteropServices.ExternalException>(() => PackedFlash.Attend(x, x, x, new PackedSequences([1, 2]), causal: false));
-    }
-
-    private static void Require()
-    {
-        if (!cuda.is_available())
-        {
-            Assert.Inconclusive("no GPU");
-        }
-
-        InitializeDeviceType(DeviceType.CUDA);
     }
 
     // Output and the gradients of q, k and v.

@@ -1,6 +1,7 @@
 using Moodle.Attention;
 using Moodle.Attention.Cuda;
 using Moodle.Runtime.Cuda;
+using Moodle.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,12 +16,7 @@ public sealed class CudaKernelTests
     [TestInitialize]
     public void Require()
     {
-        if (!cuda.is_available())
-        {
-            Assert.Inconclusive("no GPU");
-        }
-
-        InitializeDeviceType(DeviceType.CUDA);
+        AnyGpu.Require();
         if (CudaSupport.WhyNot(CUDA) is { } reason)
         {
             Assert.Inconclusive(reason);

@@ -1,5 +1,5 @@
 using Moodle.Encoders;
-using TorchSharp;
+using Moodle.Tests.Support;
 using static Moodle.Tests.Models.Numbers;
 using static TorchSharp.torch;
 
@@ -10,15 +10,7 @@ namespace Moodle.Tests.Encoders;
 public sealed class RotaryKernelTests
 {
     [TestInitialize]
-    public void Require()
-    {
-        if (!cuda.is_available())
-        {
-            Assert.Inconclusive("no GPU");
-        }
-
-        InitializeDeviceType(DeviceType.CUDA);
-    }
+    public void Require() => AnyGpu.Require();
 
     [TestMethod]
     [DataRow(1, 1, 8, ScalarType.Float32)]

@@ -1,6 +1,7 @@
 using Moodle.Configuration;
 using Moodle.Models;
 using Moodle.Models.Cuda;
+using Moodle.Tests.Support;
 using TorchSharp;
 using static Moodle.Tests.Models.Numbers;
 using static TorchSharp.torch;
@@ -15,15 +16,7 @@ public sealed class TrainingKernelTests
     private const int Relations = 5;
 
     [TestInitialize]
-    public void Require()
-    {
-        if (!cuda.is_available())
-        {
-            Assert.Inconclusive("no GPU");
-        }
-
-        InitializeDeviceType(DeviceType.CUDA);
-    }
+    public void Require() => AnyGpu.Require();
 
     // Ranks above and below a block of threads; with a modality that some entities lack; N3, relation prediction, smoothing and what a guide adds.
     [TestMethod]

@@ -1,4 +1,5 @@
 using Moodle.Runtime;
+using Moodle.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -36,10 +37,7 @@ public sealed class DevicesTests
     [TestCategory("Gpu")]
     public void Cuda_IsFound()
     {
-        if (!cuda.is_available())
-        {
-            Assert.Inconclusive("no GPU");
-        }
+        AnyGpu.Require();
         Assert.AreEqual(DeviceType.CUDA, Devices.Parse("cuda").type);
         Assert.AreEqual(0, Devices.Parse("cuda:0").index);
     }

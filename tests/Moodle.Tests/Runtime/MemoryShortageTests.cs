@@ -1,5 +1,5 @@
 using Moodle.Runtime;
-using TorchSharp;
+using Moodle.Tests.Support;
 using static TorchSharp.torch;
 
 namespace Moodle.Tests.Runtime;
@@ -26,12 +26,7 @@ public sealed class MemoryShortageTests
     [DynamicData(nameof(Operations))]
     public void LibtorchsError_IsKnown_OfAGpuThatGoesOn(string operation)
     {
-        if (!cuda.is_available())
-        {
-            Assert.Inconclusive("no GPU");
-        }
-
-        InitializeDeviceType(DeviceType.CUDA);
+        AnyGpu.Require();
         RunsOut(operation, CUDA);
         using var sum = ones(3, device: CUDA).sum();
         Assert.AreEqual(3, sum.item<float>());

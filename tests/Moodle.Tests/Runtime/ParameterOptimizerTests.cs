@@ -59,10 +59,7 @@ public sealed class ParameterOptimizerTests
     [DataRow(false)]
     public void OnAGpu_TheResultIsTheCpus(bool adagrad)
     {
-        if (!cuda.is_available())
-        {
-            Assert.Inconclusive("no GPU");
-        }
+        AnyGpu.Require();
         Console.WriteLine($"adagrad on this GPU: {FusedAdagrad.Choose(CUDA)}");
         CollectionAssert.AreEqual(Run(CPU), Run(CUDA), Comparer<float>.Create((x, y) => Math.Abs(x - y) < 1e-6 ? 0 : 1));
 
