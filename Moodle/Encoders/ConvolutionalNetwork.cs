@@ -35,17 +35,17 @@ internal sealed class ConvolutionalNetwork : nn.Module<Tensor, Tensor>
     /// <summary>[pictures, 3, size, size] to [pictures, hidden].</summary>
     public override Tensor forward(Tensor x)
     {
-        x = stem.In(x.to(_precision.TypeOn(x.device)));
+        x = stem.MixedForward(x.to(_precision.TypeOn(x.device)));
         for (var stage = 0; stage < Stages; stage++)
         {
-            x = downs[stage].In(x); // [pictures, width, size / 2^(stage+1), ...]
+            x = downs[stage].MixedForward(x); // [pictures, width, size / 2^(stage+1), ...]
             for (var i = 0; i < _layers; i++)
             {
                 x = blocks[(stage * _layers) + i].forward(x);
             }
         }
 
-        return head.In(nn.functional.adaptive_avg_pool2d(nn.functional.relu(x), Cells).flatten(1)).to(ScalarType.Float32);
+        return head.MixedForward(nn.functional.adaptive_avg_pool2d(nn.functional.relu(x), Cells).flatten(1)).to(ScalarType.Float32);
     }
 
     /// <summary>x + conv(relu(norm(conv(relu(norm(x)))))).</summary>
@@ -76,8 +76,8 @@ internal sealed class ConvolutionalNetwork : nn.Module<Tensor, Tensor>
 
         public override Tensor forward(Tensor x)
         {
-            var y = first.In(nn.functional.relu(first_norm.forward(x.to(ScalarType.Float32))).to(x.dtype));
-            return x + second.In(nn.functional.relu(second_norm.forward(y.to(ScalarType.Float32))).to(x.dtype));
+            var y = first.MixedForward(nn.functional.relu(first_norm.forward(x.to(ScalarType.Float32))).to(x.dtype));
+            return x + second.MixedForward(nn.functional.relu(second_norm.forward(y.to(ScalarType.Float32))).to(x.dtype));
         }
     }
 }

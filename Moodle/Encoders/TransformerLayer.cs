@@ -43,11 +43,11 @@ public sealed class TransformerLayer : nn.Module
         ArgumentNullException.ThrowIfNull(x);
         var (tokens, hidden) = (x.shape[0], x.shape[1]);
         var type = _precision.TypeOn(x.device);
-        var packed = attention_in.In(attention_norm.forward(x).to(type)).view(tokens, 3, _heads, hidden / _heads);
+        var packed = attention_in.MixedForward(attention_norm.forward(x).to(type)).view(tokens, 3, _heads, hidden / _heads);
         var parts = rotary is null ? packed.unbind(1) : rotary.Turn(packed);
         var attended = _attend.Attend(parts[0], parts[1], parts[2], sequences).reshape(tokens, hidden);
-        x = x + Drop(attention_out.In(attended));
-        return x + Drop(feed_forward_out.In(nn.functional.gelu(feed_forward_in.In(feed_forward_norm.forward(x).to(type)))));
+        x = x + Drop(attention_out.MixedForward(attended));
+        return x + Drop(feed_forward_out.MixedForward(nn.functional.gelu(feed_forward_in.MixedForward(feed_forward_norm.forward(x).to(type)))));
     }
 
     private Tensor Drop(Tensor x) => training && _dropout > 0 ? nn.functional.dropout(x, _dropout, true) : x;

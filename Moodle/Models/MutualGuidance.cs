@@ -111,8 +111,8 @@ public sealed class MutualGuidance : nn.Module
     }
 
     // Over the teacher's best candidates and one lump of all others: by the data-processing inequality never above the exact
-    // divergence, and 0 only where the student gives these candidates what the teacher gives them. All students and teachers at once: one by one they took
-    // most of a step's launches on a GPU.
+    // divergence, and 0 only where the student gives these candidates what the teacher gives them. All students and teachers at once: pair by pair these were
+    // some 250 operations for three branches, counted, each of which a GPU takes a launch for.
     private (Tensor Losses, Tensor Gradients) TopK(Tensor softened, Tensor shares)
     {
         var (branches, queries) = (softened.shape[0], softened.shape[1]);

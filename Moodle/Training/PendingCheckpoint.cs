@@ -26,7 +26,7 @@ internal sealed class PendingCheckpoint(CheckpointFolder folder, string name) : 
         var taken = new Dictionary<string, Tensor>();
         foreach (var (key, tensor) in tensors)
         {
-            taken[key] = isNew(key) || !before.TryGetValue(key, out var kept) ? tensor.cpu().clone() : kept;
+            taken[key] = isNew(key) || !before.TryGetValue(key, out var kept) ? tensor.to(CPU, copy: true) : kept;
             taken[key].DetachFromDisposeScope();
         }
 

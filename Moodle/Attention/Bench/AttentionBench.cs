@@ -85,8 +85,8 @@ internal sealed class AttentionBench(
 
     private Tensor Dense(Tensor q, Tensor k, Tensor v) => nn.functional.scaled_dot_product_attention(q, k, v, is_casual: options.Causal);
 
-    // A GPU works on while calls follow each other, as they do in training: waiting after each would measure the wait. No more than that: a GPU that is kept busy
-    // by long calls of the one becomes too hot for the full clock of the other.
+    // A GPU works on while calls follow each other, as they do in training: waiting after each would measure the wait. No more than that, of either:
+    // long calls of the one may leave the other a lower clock.
     private int CallsAtOnce(Func<Tensor, Tensor, Tensor, Tensor> attend, Tensor q, Tensor k, Tensor v, Tensor grad)
     {
         if (device.type == DeviceType.CPU)

@@ -68,7 +68,7 @@ struct Strip
     int group; // the sequence's first group
     int block; // the first mean query's number in the sequence
 };
-// Most mean queries of a strip. Each strip reads all keys: on Hopper, where products are fast enough to wait for them, half as many strips are faster.
+// Most mean queries of a strip. Each strip reads all keys: on Hopper half as many strips are faster where keys are screened, and as fast elsewhere.
 #define STRIP (HOPPER ? 128 : 64)
 #define BOX 16 // mean queries of a box
 #define BOXES (STRIP / BOX)
