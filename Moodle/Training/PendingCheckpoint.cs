@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Moodle.Training;
 
 /// <summary>
-/// A checkpoint that is taken often and written seldom: a copy in the host's memory until <see cref="Write"/>. Written at every validation, the best parameters took
-/// a seventh of a short run on a GPU.
+/// A checkpoint that is taken often and written seldom: a copy in the host's memory until <see cref="Write"/>. When it was written at every validation, checkpoints
+/// took a seventh of a short run on a GPU.
 /// </summary>
 /// <param name="folder">Where it is written.</param>
 /// <param name="name">Its name.</param>
