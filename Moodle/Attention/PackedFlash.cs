@@ -33,7 +33,7 @@ internal static class PackedFlash
     /// <returns>[tokens, heads, d].</returns>
     public static Tensor Attend(Tensor query, Tensor key, Tensor value, PackedSequences sequences, bool causal)
     {
-        var ends = tensor(sequences.Offsets.AsSpan().ToArray(), device: query.device); // int32 [sequences + 1]; autograd keeps it
+        var ends = tensor(sequences.Offsets.AsSpan().ToArray()).Upload(query.device); // int32 [sequences + 1]; autograd keeps it
         return (Tensor)s_script.Invoke("packed", query, key, value, ends, (long)sequences.Lengths.Max(), causal)!;
     }
 }

@@ -1,3 +1,4 @@
+using Moodle.Runtime;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -45,7 +46,7 @@ public sealed class BiEncoder<TEncoder> : nn.Module
     {
         ArgumentNullException.ThrowIfNull(batch);
         var device = answers.device;
-        Tensor Ids(long[] ids) => tensor(ids, device: device);
+        Tensor Ids(long[] ids) => tensor(ids).Upload(device);
         var encoded = encoder.Encode(batch.Encoded); // [encoded, d]
         var candidates = batch.Lacking.Length == 0 ? encoded : cat([encoded, answers.index_select(0, Ids(batch.Lacking))], 0); // [candidates, d]
         candidates = nn.functional.normalize(candidates, dim: 1);

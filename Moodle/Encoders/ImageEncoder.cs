@@ -1,6 +1,7 @@
 using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Modalities;
+using Moodle.Runtime;
 using static TorchSharp.torch;
 
 namespace Moodle.Encoders;
@@ -52,10 +53,10 @@ public sealed class ImageEncoder : nn.Module, IEntityEncoder
         }
 
         var device = parameters().First().device;
-        var x = tensor(bytes, owners.Count, size, size, 3, dtype: ScalarType.Byte, device: device)
+        var x = tensor(bytes, owners.Count, size, size, 3, dtype: ScalarType.Byte).Upload(device)
             .to(ScalarType.Float32).div_(127.5).sub_(1).permute(0, 3, 1, 2).contiguous(); // [pictures, 3, size, size] in -1..1
         var features = network.forward(x); // [pictures, hidden]
-        var sums = zeros(entities.Length, FeatureSize, device: device).index_add(0, tensor(owners.ToArray(), device: device), features, 1);
-        return (sums / tensor(counts, device: device).unsqueeze(1)).MoveToOuterDisposeScope(); // [entities, hidden]
+        var sums = zeros(entities.Length, FeatureSize, device: device).index_add(0, tensor(owners.ToArray()).Upload(device), features, 1);
+        return (sums / tensor(counts).Upload(device).unsqueeze(1)).MoveToOuterDisposeScope(); // [entities, hidden]
     }
 }

@@ -1,6 +1,7 @@
 using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Modalities;
+using Moodle.Runtime;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -85,8 +86,8 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         }
 
         var device = tokens.device;
-        var rotary = new RotaryPositions(tensor(positions, device: device), _headSize);
-        var x = tokens.index_select(0, tensor(ids, device: device)); // [tokens, hidden]
+        var rotary = new RotaryPositions(tensor(positions).Upload(device), _headSize);
+        var x = tokens.index_select(0, tensor(ids).Upload(device)); // [tokens, hidden]
         foreach (var layer in layers)
         {
             x = layer.Forward(x, sequences, rotary);
@@ -94,7 +95,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
 
         x = norm.forward(x);
         var shares = (MaxLogWeight * (weight.forward(x) / MaxLogWeight).tanh()).exp(); // [tokens, 1]
-        var rows = tensor(owners, device: device).to(ScalarType.Int64);
+        var rows = tensor(owners).Upload(device).to(ScalarType.Int64);
         var sums = zeros(documents.Length, FeatureSize, device: device).index_add(0, rows, x * shares, 1); // [entities, hidden]
         var totals = zeros(documents.Length, 1, device: device).index_add(0, rows, shares, 1); // [entities, 1]
         return (sums / totals).MoveToOuterDisposeScope();

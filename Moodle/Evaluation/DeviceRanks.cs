@@ -1,4 +1,5 @@
 using Moodle.Graphs;
+using Moodle.Runtime;
 using static TorchSharp.torch;
 
 namespace Moodle.Evaluation;
@@ -51,7 +52,7 @@ internal sealed class DeviceRanks : IDisposable
             }
         }
 
-        Tensor Numbers(List<long> values) => tensor(values.ToArray(), device: device);
+        Tensor Numbers(List<long> values) => tensor(values.ToArray()).Upload(device);
         var (places, owners, hidden) = (Numbers(golds), Numbers(rows), Numbers(filtered));
         // All gold scores before anything is hidden: branches may share a tensor.
         var scores = logits.Select(branch => branch.reshape(-1).index_select(0, places).unsqueeze(1)).ToArray(); // [slots, 1] each

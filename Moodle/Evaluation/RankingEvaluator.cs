@@ -113,8 +113,8 @@ public sealed class RankingEvaluator
     private Tensor[] Score(RankingQueries queries, int start, int rows)
     {
         using var noGrad = no_grad();
-        var entities = tensor(queries.Entities.AsSpan(start, rows).ToArray(), ScalarType.Int64, _scorer.Device);
-        var relations = tensor(queries.Relations.AsSpan(start, rows).ToArray(), ScalarType.Int64, _scorer.Device);
+        var entities = tensor(queries.Entities.AsSpan(start, rows).ToArray()).Upload(_scorer.Device);
+        var relations = tensor(queries.Relations.AsSpan(start, rows).ToArray()).Upload(_scorer.Device);
         var logits = _scorer.Score(entities, relations);
         Tensor[] scores = [.. logits.Select((branch, b) => branch.shape is [var q, var e] && q == rows && e == _scorer.EntityCount
             ? branch.detach().to(ScalarType.Float32, _onDevice ? _scorer.Device : CPU).contiguous()

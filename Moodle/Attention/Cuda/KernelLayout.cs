@@ -223,7 +223,7 @@ internal sealed class KernelLayout
     {
         var bytes = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(rows)).ToArray();
         using var scope = NewDisposeScope();
-        return tensor(bytes, dtype: ScalarType.Byte).to(device).DetachFromDisposeScope();
+        return tensor(bytes, dtype: ScalarType.Byte).Upload(device).DetachFromDisposeScope();
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -351,7 +351,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     load(0, 0);
     if (threadIdx.x < STRIP)
     {
-        s.thresholds[threadIdx.x] = threadIdx.x < blocks ? thresholds[block0 + threadIdx.x] : 0;
+        s.thresholds[threadIdx.x] = threadIdx.x < blocks ? thresholds[block0 + threadIdx.x] : INFINITE;
     }
     if (threadIdx.x < owned)
     {
@@ -396,10 +396,22 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         for (int h = 0; h < 2; h++)
         {
             const int row = warpBlock + mt * 16 + h * 8 + (lane >> 2);
-            threshold[mt][h] = s.thresholds[row];
+            threshold[mt][h] = s.thresholds[row]; // none beyond the strip's blocks
             group[mt][h] = row < blocks ? row / p.step : -1;
         }
     }
+    // Few keys are selected: the largest of eight products is compared first. As integers floats above 0 are in the same order, and what is not a number (the
+    // products' kind has no sign) is above all.
+    int reach[Rows][2];
+    bool positive[Rows][2];
+#pragma unroll
+    for (int mt = 0; mt < Rows; mt++)
+#pragma unroll
+        for (int h = 0; h < 2; h++)
+        {
+            reach[mt][h] = __float_as_int(threshold[mt][h]);
+            positive[mt][h] = threshold[mt][h] > 0;
+        }
     auto mark = [&](const float (&c)[Rows][Keys / 8][4], int at) {
 #pragma unroll
         for (int mt = 0; mt < Rows; mt++)
@@ -408,6 +420,16 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 #pragma unroll
                 for (int w = 0; w < Keys / 32; w++)
                 {
+                    int top = __float_as_int(c[mt][w * 4][h * 2]);
+#pragma unroll
+                    for (int i = 1; i < 8; i++)
+                    {
+                        top = max2(top, __float_as_int(c[mt][w * 4 + i / 2][h * 2 + i % 2]));
+                    }
+                    if (top < reach[mt][h] && positive[mt][h])
+                    {
+                        continue;
+                    }
                     u32 word = 0;
 #pragma unroll
                     for (int nt = 0; nt < 4; nt++)
