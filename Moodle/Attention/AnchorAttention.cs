@@ -39,19 +39,21 @@ public sealed class AnchorAttention : IPackedAttention
     public Tensor Attend(Tensor query, Tensor key, Tensor value)
     {
         Check(query, key, value, 4, "[batch, heads, n, d]");
-        if (IsDense(query.shape[2]) || !Takes(query.shape[3]))
+        var length = query.size(2);
+        if (IsDense(length) || !Takes(query.size(3)))
         {
-            return nn.functional.scaled_dot_product_attention(query, key, value, is_casual: Options.Causal);
+            return Dense(query, key, value);
+        }
+
+        var lengths = new int[query.size(0)];
+        Array.Fill(lengths, (int)length);
+        if (Kernels.Of(query, lengths, Options) is { } kernels)
+        {
+            return kernels.Attend(query, key, value) ?? Dense(query, key, value);
         }
 
         using var scope = NewDisposeScope();
-        if (Kernels.Of(query, [.. Enumerable.Repeat((int)query.shape[2], (int)query.shape[0])], Options) is { } kernels)
-        {
-            var sparse = kernels.Attend(query.contiguous(), key.contiguous(), value.contiguous());
-            return (sparse ?? nn.functional.scaled_dot_product_attention(query, key, value, is_casual: Options.Causal)).MoveToOuterDisposeScope();
-        }
-
-        var outputs = new Tensor[query.shape[0]];
+        var outputs = new Tensor[lengths.Length];
         for (var b = 0; b < outputs.Length; b++)
         {
             outputs[b] = Sequence(query[b].contiguous(), key[b].contiguous(), value[b].contiguous());
@@ -73,9 +75,14 @@ public sealed class AnchorAttention : IPackedAttention
         Check(query, key, value, sequences);
         var byKernels = Kernels.Take(query, sequences.Lengths.Max(), Options);
         var pieces = Pieces(sequences, byKernels).ToArray();
-        if (pieces is [{ Dense: true }] || !Takes(query.shape[2]))
+        if (pieces is [{ Dense: true }] || !Takes(query.size(2)))
         {
             return _dense.Attend(query, key, value, sequences);
+        }
+
+        if (byKernels && pieces.Length == 1)
+        {
+            return ByKernels(query, key, value, pieces[0].Lengths);
         }
 
         using var scope = NewDisposeScope();
@@ -144,7 +151,10 @@ public sealed class AnchorAttention : IPackedAttention
     /// <summary>Whether a sequence of this length takes the dense path whatever is in it.</summary>
     public bool IsDense(long length) => length <= Options.DenseUpTo || (Options.Implementation != AttentionImplementation.Reference
         && ((Options.Implementation == AttentionImplementation.Auto && length < AutoChoice.ShortestSparse)
-            || AnchorGroup.Of((int)length, Options).All(group => group.Candidates == 0)));
+            || !AnchorGroup.AnyCandidates((int)length, Options)));
+
+    // [batch, heads, n, d]
+    private Tensor Dense(Tensor query, Tensor key, Tensor value) => nn.functional.scaled_dot_product_attention(query, key, value, is_casual: Options.Causal);
 
     // [heads, n, d]. Numbers that are not finite are dense attention's business: they show in its output as nobody else would make them.
     private bool IsSparse(Tensor q, Tensor k, Tensor v) => !IsDense(q.shape[1]) && Takes(q.shape[2])
@@ -164,7 +174,7 @@ public sealed class AnchorAttention : IPackedAttention
 
     // [tokens, heads, d]
     private Tensor ByKernels(Tensor q, Tensor k, Tensor v, int[] lengths) =>
-        Kernels.Of(q, lengths, Options)!.Attend(q.contiguous(), k.contiguous(), v.contiguous()) ?? _dense.Attend(q, k, v, new PackedSequences(lengths));
+        Kernels.Of(q, lengths, Options)!.Attend(q, k, v) ?? _dense.Attend(q, k, v, new PackedSequences(lengths));
 
     // Sequences that are dense anyway and stand next to each other stay together; others too, where the kernels take them.
     private IEnumerable<(bool Dense, int[] Lengths)> Pieces(PackedSequences sequences, bool together)
@@ -191,9 +201,9 @@ public sealed class AnchorAttention : IPackedAttention
     private void Check(Tensor query, Tensor key, Tensor value, PackedSequences sequences)
     {
         Check(query, key, value, 3, "[tokens, heads, d]");
-        if (query.shape[0] != sequences.Tokens)
+        if (query.size(0) != sequences.Tokens)
         {
-            throw new ArgumentException($"query has {query.shape[0]} tokens, the sequences {sequences.Tokens}", nameof(query));
+            throw new ArgumentException($"query has {query.size(0)} tokens, the sequences {sequences.Tokens}", nameof(query));
         }
     }
 
@@ -202,27 +212,47 @@ public sealed class AnchorAttention : IPackedAttention
         ArgumentNullException.ThrowIfNull(query);
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(value);
-        foreach (var (name, x) in new[] { (nameof(query), query), (nameof(key), key), (nameof(value), value) })
+        CheckAlike(query, query, nameof(query), dimensions, shape);
+        CheckAlike(key, query, nameof(key), dimensions, shape);
+        CheckAlike(value, query, nameof(value), dimensions, shape);
+        var headSize = query.size(dimensions - 1);
+        if (!Takes(headSize) && Options.Implementation != AttentionImplementation.Auto)
         {
-            if (x.dim() != dimensions || !x.shape.SequenceEqual(query.shape) || x.shape.Any(size => size < 1))
-            {
-                throw new ArgumentException($"{name} has shape [{string.Join(", ", x.shape)}]; expected {shape}, alike for query, key and value, with nothing empty", name);
-            }
+            throw new ArgumentException($"heads of size {headSize}; expected a multiple of 8 up to 128", nameof(query));
+        }
+    }
 
-            if (x.dtype != query.dtype || x.dtype is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16))
-            {
-                throw new ArgumentException($"{name} is of type {x.dtype}; expected Float32, Float64, BFloat16 or Float16, alike for query, key and value", name);
-            }
+    private static void CheckAlike(Tensor x, Tensor query, string name, int dimensions, string shape)
+    {
+        if (x.dim() != dimensions || !HaveSameSizes(x, query, dimensions))
+        {
+            throw new ArgumentException($"{name} has shape [{string.Join(", ", x.shape)}]; expected {shape}, alike for query, key and value, with nothing empty", name);
+        }
 
-            if (x.device_type != query.device_type || x.device_index != query.device_index)
+        var type = x.dtype;
+        if (type != query.dtype || type is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16))
+        {
+            throw new ArgumentException($"{name} is of type {type}; expected Float32, Float64, BFloat16 or Float16, alike for query, key and value", name);
+        }
+
+        if (x.device_type != query.device_type || x.device_index != query.device_index)
+        {
+            throw new ArgumentException($"{name} is on {x.device}, query on {query.device}", name);
+        }
+    }
+
+    // Size by size: a tensor's whole shape takes the host as long as forty of them.
+    private static bool HaveSameSizes(Tensor x, Tensor query, int dimensions)
+    {
+        for (var i = 0; i < dimensions; i++)
+        {
+            var size = x.size(i);
+            if (size != query.size(i) || size < 1)
             {
-                throw new ArgumentException($"{name} is on {x.device}, query on {query.device}", name);
+                return false;
             }
         }
 
-        if (!Takes(query.shape[^1]) && Options.Implementation != AttentionImplementation.Auto)
-        {
-            throw new ArgumentException($"heads of size {query.shape[^1]}; expected a multiple of 8 up to 128", nameof(query));
-        }
+        return true;
     }
 }

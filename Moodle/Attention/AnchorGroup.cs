@@ -18,22 +18,45 @@ internal readonly record struct AnchorGroup(int Start, int End, int InitEnd, int
     /// <param name="options">Valid options.</param>
     public static AnchorGroup[] Of(int length, AnchorAttentionOptions options)
     {
-        var rows = Math.Min(length, (long)options.Block * options.Step);
+        var rows = RowsOf(length, options);
         var groups = new AnchorGroup[(length + rows - 1) / rows];
         for (var g = 0; g < groups.Length; g++)
         {
-            var start = (int)(g * rows);
-            var end = (int)Math.Min(length, start + rows);
-            var localStart = Math.Max(0, start - options.Local);
-            // Keys of the beginning that lie beyond the window (the first rows have them so) lengthen it.
-            var localEnd = options.Causal ? end : Math.Max((int)Math.Min(length, (long)end + options.Local), Math.Min(length, options.Init));
-            groups[g] = new AnchorGroup(start, end, Math.Min(options.Init, localStart), localStart, localEnd, options.Causal ? end : length);
+            groups[g] = At(g * rows, rows, length, options);
         }
 
         return groups;
     }
 
+    /// <summary>Whether a group of a sequence has keys outside of its anchor region.</summary>
+    /// <inheritdoc cref="Of"/>
+    public static bool AnyCandidates(int length, AnchorAttentionOptions options)
+    {
+        var rows = RowsOf(length, options);
+        for (var start = 0L; start < length; start += rows)
+        {
+            if (At(start, rows, length, options).Candidates > 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>(Row, key) pairs of the anchor region.</summary>
     public long AnchorPairs(bool causal) =>
         ((long)Rows * (InitEnd + LocalEnd - LocalStart)) - (causal ? (long)Rows * (Rows - 1) / 2 : 0);
+
+    private static long RowsOf(int length, AnchorAttentionOptions options) => Math.Min(length, (long)options.Block * options.Step);
+
+    private static AnchorGroup At(long first, long rows, int length, AnchorAttentionOptions options)
+    {
+        var start = (int)first;
+        var end = (int)Math.Min(length, first + rows);
+        var localStart = Math.Max(0, start - options.Local);
+        // Keys of the beginning that lie beyond the window (the first rows have them so) lengthen it.
+        var localEnd = options.Causal ? end : Math.Max((int)Math.Min(length, (long)end + options.Local), Math.Min(length, options.Init));
+        return new AnchorGroup(start, end, Math.Min(options.Init, localStart), localStart, localEnd, options.Causal ? end : length);
+    }
 }

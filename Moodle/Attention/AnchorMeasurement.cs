@@ -73,7 +73,7 @@ internal sealed class AnchorMeasurement(AnchorAttentionOptions options, Device d
             attention.Backward(output, q, k, v, output, selection, _backward);
         }
 
-        return (output, selection.LogSums);
+        return (output, selection.CopyLogSums());
     }
 
     /// <summary>The figures so far.</summary>

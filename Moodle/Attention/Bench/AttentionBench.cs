@@ -102,12 +102,13 @@ internal sealed class AttentionBench(
     private double Time(Func<Tensor, Tensor, Tensor, Tensor> attend, Tensor q, Tensor k, Tensor v, Tensor grad, int calls)
     {
         using var recorded = set_grad_enabled(train);
+        using var leaves = NewDisposeScope();
+        Tensor[] inputs = Array.ConvertAll(new[] { q, k, v }, x => x.detach().requires_grad_(train));
         PartTimes.WaitFor(device);
         var watch = Stopwatch.StartNew();
         for (var call = 0; call < calls; call++)
         {
             using var scope = NewDisposeScope();
-            Tensor[] inputs = Array.ConvertAll(new[] { q, k, v }, x => x.detach().requires_grad_(train));
             var output = attend(inputs[0], inputs[1], inputs[2]);
             if (train)
             {

@@ -8,7 +8,7 @@ namespace Moodle.Attention.Cuda;
 /// AnchorAttention by the kernels in Kernels/*.cu, over all sequences and heads at once. Forward are three launches: rows over their anchor region, with mean
 /// queries and thresholds of blocks; the stripes of every group, as lists, before which two launches leave out what none can select where sequences are long;
 /// rows over their stripes. All stays on the device and the host waits for nothing: lists share a pool of a size fixed ahead, and what finds no room there is
-/// kept as bits; where the bits of all groups would be too many, groups take turns.
+/// kept as bits; where the bits of all groups would be too many, groups take turns. Instances hold no state of a call.
 /// </summary>
 internal sealed unsafe class CudaAttention
 {
@@ -20,7 +20,6 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
-    private const int ListedForRow = 2; // the pool's keys for every row and head
     private const int Window = 2048;
     private const int MeansAtOnce = 192; // mean queries that a multiprocessor should have
     private const int ScreenShare = 1024; // keys of a block of screen_keys
@@ -32,6 +31,8 @@ internal sealed unsafe class CudaAttention
     private readonly int _multiprocessors;
     private readonly bool _hopper;
     private readonly int _screenedFrom;
+    private readonly KernelShape[] _shapes; // of the slabs
+    private readonly SelectionLayout _parts;
 
     /// <summary>Takes the layout of the tensors to come.</summary>
     /// <param name="layout">The layout.</param>
@@ -47,6 +48,8 @@ internal sealed unsafe class CudaAttention
         _kernels = AttentionKernels.For(device, size, type, options.Causal);
         var gpu = CudaDriver.Device(device.index);
         (_multiprocessors, _hopper) = (gpu.Multiprocessors, AttentionKernels.IsHopper(gpu));
+        _shapes = [.. layout.Slabs.Select(Shape)];
+        _parts = new SelectionLayout(layout, size, _shapes.Max(shape => (long)shape.Groups * shape.Chunks));
     }
 
     private int Pieces => _size / 8; // of 16 bytes in a row
@@ -63,43 +66,26 @@ internal sealed unsafe class CudaAttention
     /// <exception cref="CudaException">A launch was refused.</exception>
     public KernelSelection Select(Tensor q, Tensor k, Tensor v, PartTimes? times = null)
     {
-        using var none = no_grad();
-        using var scope = NewDisposeScope();
         var shape = _layout.Shape;
-        Tensor Floats(params long[] size) => empty(size, dtype: ScalarType.Float32, device: q.device);
-        var (heads, rows, blocks) = (shape.Heads, shape.Rows, shape.Blocks);
-        var states = Floats((long)heads * shape.Tiles * KernelLayout.TileRows * _size);
-        var (maxima, sums, thresholds) = (Floats(heads, rows), Floats(heads, rows), Floats(heads, blocks));
-        var meanQueries = empty(heads, blocks, _size, dtype: q.dtype, device: q.device);
-        Tensor Integers(params long[] size) => empty(size, dtype: ScalarType.Int32, device: q.device);
-        var masks = Integers(heads * _layout.Slabs.Max(slab => slab.Words));
-        var lists = Integers(heads * _layout.Slabs.Max(slab => (long)slab.Groups * ShapeOf(slab).Chunks) * 2);
-        var pool = Integers(1 + ((long)heads * rows * ListedForRow));
-        var selection = new KernelSelection(states, maxima, sums, meanQueries, thresholds, masks, lists, pool);
-
+        var selection = new KernelSelection(_parts, q.device);
         times?.Start();
-        _kernels.Launch("anchor_forward", (shape.Tiles, heads), ForwardThreads, ForwardShared, shape,
-            q.Address(), k.Address(), v.Address(), states.Address(), maxima.Address(), sums.Address(), meanQueries.Address(), thresholds.Address(),
-            pool.Address(), _layout.AddressOfGroup(0));
+        _kernels.Launch("anchor_forward", (shape.Tiles, shape.Heads), ForwardThreads, ForwardShared, shape,
+            q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.MeanQueries, selection.Thresholds,
+            selection.Pool, _layout.AddressOfGroup(0));
         times?.EndAnchor();
         if (shape.Block != KernelLayout.TileRows)
         {
-            _kernels.Launch("block_means", ((long)_layout.Groups * shape.Step, heads), 128, 0, shape,
-                q.Address(), maxima.Address(), meanQueries.Address(), thresholds.Address(), _layout.AddressOfGroup(0));
+            _kernels.Launch("block_means", ((long)_layout.Groups * shape.Step, shape.Heads), 128, 0, shape,
+                q.Address(), selection.Maxima, selection.MeanQueries, selection.Thresholds, _layout.AddressOfGroup(0));
         }
 
         if (_layout.Slabs.Count == 1)
         {
-            Choose(_layout.Slabs[0], k, selection);
+            Choose(0, k, selection);
         }
 
         times?.EndSelection();
         GC.KeepAlive(_layout);
-        foreach (var kept in new[] { states, maxima, sums, meanQueries, thresholds, masks, lists, pool })
-        {
-            kept.MoveToOuterDisposeScope();
-        }
-
         return selection;
     }
 
@@ -107,33 +93,33 @@ internal sealed unsafe class CudaAttention
     /// <param name="q">As in <see cref="Select"/>.</param>
     /// <param name="k">The same.</param>
     /// <param name="v">The same.</param>
-    /// <param name="selection">What Select left; its states and maxima are disposed.</param>
+    /// <param name="selection">What Select left; its states and maxima are freed.</param>
     /// <param name="times">Where the time of each part is added up, or null.</param>
     /// <returns>The output, as q.</returns>
     /// <exception cref="CudaException">A launch was refused.</exception>
     public Tensor Finish(Tensor q, Tensor k, Tensor v, KernelSelection selection, PartTimes? times = null)
     {
-        using var none = no_grad();
-        var shape = _layout.Shape;
         var output = empty_like(q);
         times?.Start();
-        foreach (var slab in _layout.Slabs)
+        for (var s = 0; s < _shapes.Length; s++)
         {
-            var mask = MaskOf(slab, k, selection);
+            var mask = MaskOf(s, k, selection);
             times?.EndSelection();
-            var tile = (long)slab.FirstGroup * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), ForwardThreads, ForwardShared, ShapeOf(slab),
-                q.Address(), k.Address(), v.Address(), selection.States.Address() + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
-                selection.Maxima.Address(), selection.LogSums.Address(), mask,
-                selection.Pool.Address(), selection.Lists.Address(), output.Address(), _layout.AddressOfGroup(slab.FirstGroup));
+            var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
+            var tile = (long)first * _layout.TilesOfGroup;
+            _kernels.Launch("stripe_forward", ((long)shape.Groups * _layout.TilesOfGroup, shape.Heads), ForwardThreads, ForwardShared, shape,
+                q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
+                selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
         }
 
-        selection.States.Dispose();
-        selection.Maxima.Dispose();
+        selection.DisposeUnfinished();
         GC.KeepAlive(_layout);
         return output;
     }
+
+    /// <summary>A selection that was finished, of what <see cref="KernelSelection.Kept"/> holds.</summary>
+    public KernelSelection Finished(Tensor kept) => new(_parts, kept);
 
     /// <summary>The gradients of q, k and v, of their type.</summary>
     /// <param name="grad">Of the output; contiguous.</param>
@@ -148,57 +134,58 @@ internal sealed unsafe class CudaAttention
     {
         using var none = no_grad();
         using var scope = NewDisposeScope();
-        var shape = _layout.Shape;
-        var deltas = empty_like(selection.LogSums);
+        var all = _layout.Shape;
+        var deltas = empty(all.Heads, all.Rows, dtype: ScalarType.Float32, device: q.device);
         var dq = empty_like(q);
         var (dk, dv) = (zeros_like(k, dtype: ScalarType.Float32), zeros_like(v, dtype: ScalarType.Float32));
         var anchorTiles = (_layout.AnchorKeys + KeysAtOnce - 1) / KeysAtOnce;
         // Enough blocks for stripes to fill the device, beside those for anchor regions.
-        var workers = (int)Math.Clamp(4L * _multiprocessors / ((long)_layout.Groups * shape.Heads), 1, 8);
+        var workers = (int)Math.Clamp(4L * _multiprocessors / ((long)_layout.Groups * all.Heads), 1, 8);
         times?.Start();
-        foreach (var slab in _layout.Slabs)
+        for (var s = 0; s < _shapes.Length; s++)
         {
-            var mask = MaskOf(slab, k, selection);
-            var ofSlab = ShapeOf(slab);
-            var groups = _layout.AddressOfGroup(slab.FirstGroup);
+            var mask = MaskOf(s, k, selection);
+            var shape = _shapes[s];
+            var groups = _layout.AddressOfGroup(_layout.Slabs[s].FirstGroup);
             times?.EndSelection();
-            _kernels.Launch("query_backward", ((long)slab.Groups * _layout.TilesOfGroup, shape.Heads), 256, QueryShared, ofSlab,
-                q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums.Address(), mask,
-                selection.Pool.Address(), selection.Lists.Address(), deltas.Address(), dq.Address(), groups);
+            _kernels.Launch("query_backward", ((long)shape.Groups * _layout.TilesOfGroup, shape.Heads), 256, QueryShared, shape,
+                q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums, mask,
+                selection.Pool, selection.Lists, deltas.Address(), dq.Address(), groups);
             times?.EndAnchor();
             using var turns = _deterministic ? zeros(shape.Heads, dtype: ScalarType.Int32, device: q.device) : null;
-            _kernels.Launch("key_backward", ((long)(anchorTiles + workers) * shape.Heads * slab.Groups, 1), KeyBlock, KeyShared, ofSlab,
-                q.Address(), k.Address(), v.Address(), grad.Address(), selection.LogSums.Address(), deltas.Address(), mask,
-                selection.Pool.Address(), selection.Lists.Address(), dk.Address(), dv.Address(),
+            _kernels.Launch("key_backward", ((long)(anchorTiles + workers) * shape.Heads * shape.Groups, 1), KeyBlock, KeyShared, shape,
+                q.Address(), k.Address(), v.Address(), grad.Address(), selection.LogSums, deltas.Address(), mask,
+                selection.Pool, selection.Lists, dk.Address(), dv.Address(),
                 turns?.Address() ?? 0, anchorTiles, workers, groups);
             times?.EndSparse();
         }
 
+        GC.KeepAlive(selection.Kept);
         GC.KeepAlive(_layout);
         return (dq.MoveToOuterDisposeScope(), dk.to(k.dtype).MoveToOuterDisposeScope(), dv.to(v.dtype).MoveToOuterDisposeScope());
     }
 
-    /// <summary>How many stripes each group has, int32 [heads, groups].</summary>
+    /// <summary>How many stripes each group has, all heads together: int64 [groups].</summary>
     /// <param name="k">As in <see cref="Select"/>.</param>
     /// <param name="selection">What Select left.</param>
     public Tensor CountStripes(Tensor k, KernelSelection selection)
     {
-        using var none = no_grad();
         using var scope = NewDisposeScope();
-        var counts = new List<Tensor>();
-        foreach (var slab in _layout.Slabs)
+        var counts = new Tensor[_shapes.Length];
+        for (var s = 0; s < counts.Length; s++)
         {
-            MaskOf(slab, k, selection);
-            var (heads, groups, chunks) = (_layout.Shape.Heads, slab.Groups, ShapeOf(slab).Chunks);
-            counts.Add(selection.Lists.narrow(0, 0, 2L * heads * groups * chunks).view(heads, groups, chunks, 2).select(3, 1).sum(2, type: ScalarType.Int32));
+            MaskOf(s, k, selection);
+            counts[s] = selection.CountStripes(_shapes[s].Groups, _shapes[s].Chunks);
         }
 
-        return cat(counts, 1).MoveToOuterDisposeScope();
+        return (counts.Length == 1 ? counts[0] : cat(counts, 0)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What the kernels are given for a slab.</summary>
-    /// <param name="slab">The slab.</param>
-    public KernelShape ShapeOf(MaskSlab slab)
+    /// <summary>What the kernels are given for a slab of the layout.</summary>
+    /// <param name="slab">Its index.</param>
+    public KernelShape ShapeOf(int slab) => _shapes[slab];
+
+    private KernelShape Shape(MaskSlab slab)
     {
         // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and their bits the shared memory.
         var chunk = !IsScreened(slab) ? 2048 : _size == 64 ? 8192 : 4096;
@@ -214,33 +201,31 @@ internal sealed unsafe class CudaAttention
     private bool IsScreened(MaskSlab slab) => slab.Length >= _screenedFrom;
 
     // Where the masks of all groups would begin, if they were all there; those of the slab's groups are, and their lists. Several slabs take turns.
-    private nint MaskOf(MaskSlab slab, Tensor k, KernelSelection selection)
+    private nint MaskOf(int slab, Tensor k, KernelSelection selection)
     {
-        if (_layout.Slabs.Count > 1)
+        if (_shapes.Length > 1)
         {
             Choose(slab, k, selection);
         }
 
-        return AddressOf(slab, selection);
+        return AddressOf(_layout.Slabs[slab], selection);
     }
 
-    private static nint AddressOf(MaskSlab slab, KernelSelection selection) => selection.Masks.Address() - (nint)(slab.FirstWord * sizeof(int));
+    private static nint AddressOf(MaskSlab slab, KernelSelection selection) => selection.Masks - (nint)(slab.FirstWord * sizeof(int));
 
-    private void Choose(MaskSlab slab, Tensor k, KernelSelection selection)
+    private void Choose(int index, Tensor k, KernelSelection selection)
     {
-        if (_layout.Slabs.Count > 1)
+        if (_shapes.Length > 1)
         {
-            using var given = selection.Pool.narrow(0, 0, 1); // by the slab before; anchor_forward begins with none
-            given.zero_();
+            selection.EmptyPool(); // what the slab before was given; anchor_forward begins with none
         }
 
-        var shape = ShapeOf(slab);
+        var (slab, shape) = (_layout.Slabs[index], _shapes[index]);
         var (strips, groups) = (_layout.AddressOfStrip(slab.FirstStrip), _layout.AddressOfGroup(0));
         using var screen = IsScreened(slab) ? Screen(slab, shape, k, selection) : null;
         _kernels.Launch(screen is null ? "select_stripes" : "select_screened", ((long)slab.Strips * shape.Chunks, shape.Heads), SelectThreads, SelectShared + BitsOfChunk(slab, shape.Chunk), shape,
-            selection.MeanQueries.Address(), selection.Thresholds.Address(), k.Address(), screen?.Address() ?? 0, AddressOf(slab, selection),
-            selection.Lists.Address(), selection.Pool.Address(), (int)Math.Min(int.MaxValue, selection.Pool.NumberOfElements),
-            strips, _layout.BlocksOfStrip, slab.FirstGroup, groups);
+            selection.MeanQueries, selection.Thresholds, k.Address(), screen?.Address() ?? 0, AddressOf(slab, selection),
+            selection.Lists, selection.Pool, selection.PoolSize, strips, _layout.BlocksOfStrip, slab.FirstGroup, groups);
     }
 
     // A bit for each strip and key: what no block of the strip can select is 0.
@@ -252,7 +237,7 @@ internal sealed unsafe class CudaAttention
         var screen = empty(shape.Heads, slab.Strips, (long)shape.Chunks * shape.Chunk / 32, dtype: ScalarType.Int32, device: k.device);
         var (strips, groups) = (_layout.AddressOfStrip(slab.FirstStrip), _layout.AddressOfGroup(0));
         _kernels.Launch("mean_boxes", (slab.Strips, shape.Heads), 128, 0, shape,
-            selection.MeanQueries.Address(), selection.Thresholds.Address(), boxes.Address(), reaches.Address(), strips, _layout.BlocksOfStrip, groups);
+            selection.MeanQueries, selection.Thresholds, boxes.Address(), reaches.Address(), strips, _layout.BlocksOfStrip, groups);
         var shares = (slab.Length + ScreenShare - 1) / ScreenShare;
         _kernels.Launch("screen_keys", ((long)slab.Screens * shares, shape.Heads), 128, 0, shape,
             boxes.Address(), reaches.Address(), k.Address(), screen.Address(), strips, _layout.AddressOfScreen(slab.FirstScreen),

@@ -21,9 +21,8 @@ internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
     /// <exception cref="CudaException">A launch was refused.</exception>
     public static Tensor Attend(CudaAttention kernels, Tensor q, Tensor k, Tensor v, KernelSelection selection)
     {
-        using var scope = NewDisposeScope();
         var recorded = is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad);
-        return (recorded ? apply(q, k, v, kernels, selection) : kernels.Finish(q, k, v, selection)).MoveToOuterDisposeScope();
+        return recorded ? apply(q, k, v, kernels, selection) : kernels.Finish(q, k, v, selection);
     }
 
     /// <inheritdoc/>
@@ -32,7 +31,7 @@ internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
         var (q, k, v, kernels, selection) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (CudaAttention)vars[3], (KernelSelection)vars[4]);
         var output = kernels.Finish(q, k, v, selection);
         // Detached: an output that holds itself would never be freed.
-        ctx.save_for_backward([q, k, v, output.detach(), selection.LogSums, selection.MeanQueries, selection.Thresholds, selection.Masks, selection.Lists, selection.Pool]);
+        ctx.save_for_backward([q, k, v, output.detach(), selection.Kept]);
         ctx.save_data(Kernels, kernels);
         return output;
     }
@@ -43,8 +42,8 @@ internal sealed class CudaFunction : autograd.SingleTensorFunction<CudaFunction>
         ReturnedGradients.Drop();
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
-        var selection = new KernelSelection(saved[3], saved[3], saved[4], saved[5], saved[6], saved[7], saved[8], saved[9]); // states and maxima are not needed any more
-        var (dq, dk, dv) = ((CudaAttention)ctx.get_data(Kernels)).Backward(grad_output.contiguous(), saved[0], saved[1], saved[2], saved[3], selection);
+        var kernels = (CudaAttention)ctx.get_data(Kernels);
+        var (dq, dk, dv) = kernels.Backward(grad_output.contiguous(), saved[0], saved[1], saved[2], saved[3], kernels.Finished(saved[4]));
         return ReturnedGradients.Hand(grad_output, 2, dq, dk, dv);
     }
 }

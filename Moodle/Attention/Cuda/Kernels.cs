@@ -7,14 +7,26 @@ namespace Moodle.Attention.Cuda;
 internal sealed class Kernels
 {
     private readonly AnchorAttentionOptions _options;
+    private readonly int[] _groupRows;
+    private readonly double _anchorPairs; // of all heads
+    private readonly double _allowedPairs;
 
-    private Kernels(CudaAttention attention, KernelLayout layout, AnchorAttentionOptions options) => (Attention, Layout, _options) = (attention, layout, options);
+    /// <summary>Puts together what belongs together.</summary>
+    /// <param name="attention">The kernels.</param>
+    /// <param name="layout">Their layout.</param>
+    /// <param name="options">Their options.</param>
+    public Kernels(CudaAttention attention, KernelLayout layout, AnchorAttentionOptions options)
+    {
+        (Attention, _options) = (attention, options);
+        var groups = layout.Lengths.SelectMany(length => AnchorGroup.Of(length, options)).ToArray();
+        double heads = layout.Shape.Heads;
+        _groupRows = Array.ConvertAll(groups, group => group.Rows);
+        _anchorPairs = heads * groups.Sum(group => (double)group.AnchorPairs(options.Causal));
+        _allowedPairs = _anchorPairs + (heads * groups.Sum(group => (double)group.Candidates * group.Rows));
+    }
 
     /// <summary>The kernels.</summary>
     public CudaAttention Attention { get; }
-
-    /// <summary>How the sequences lie in memory.</summary>
-    public KernelLayout Layout { get; }
 
     /// <summary>Whether the kernels attend to such tensors.</summary>
     /// <param name="query">[tokens, heads, d] or [batch, heads, n, d].</param>
@@ -34,7 +46,7 @@ internal sealed class Kernels
             throw new InputException($"anchor attention: implementation cuda: {reason}; take auto or mend that");
         }
 
-        return reason is null && AttentionKernels.Takes(query.dtype, query.shape[^1]) && KernelLayout.Takes(longest, options);
+        return reason is null && AttentionKernels.Takes(query.dtype, query.size((int)query.dim() - 1)) && KernelLayout.Takes(longest, options);
     }
 
     /// <summary>The kernels for sequences, or null where others attend to them.</summary>
@@ -42,26 +54,25 @@ internal sealed class Kernels
     /// <param name="query">[tokens, heads, d] or [batch, heads, n, d].</param>
     /// <param name="lengths">Their lengths.</param>
     /// <param name="options">Options.</param>
-    public static Kernels? Of(Tensor query, IReadOnlyList<int> lengths, AnchorAttentionOptions options)
+    public static Kernels? Of(Tensor query, int[] lengths, AnchorAttentionOptions options)
     {
         if (!Take(query, lengths.Max(), options))
         {
             return null;
         }
 
-        var packed = query.dim() == 3;
-        var (heads, size) = ((int)query.shape[1], (int)query.shape[^1]);
-        var layout = LayoutCache.Of(lengths, heads, size, packed, options, query.device);
-        return new Kernels(new CudaAttention(layout, size, query.dtype, options, query.device), layout, options);
+        var last = (int)query.dim() - 1;
+        return KernelCache.Of(lengths, (int)query.size(1), (int)query.size(last), query.dtype, packed: last == 2, options, query.device_index);
     }
 
     /// <summary>Attends; null where dense attention is the faster one, which is found out if the choice is automatic: that waits for the device.</summary>
-    /// <param name="q">Contiguous.</param>
-    /// <param name="k">Contiguous.</param>
-    /// <param name="v">Contiguous.</param>
+    /// <param name="q">[tokens, heads, d] or [batch, heads, n, d], as was said to <see cref="Of"/>.</param>
+    /// <param name="k">The same.</param>
+    /// <param name="v">The same.</param>
     public Tensor? Attend(Tensor q, Tensor k, Tensor v)
     {
         using var scope = NewDisposeScope();
+        (q, k, v) = (Contiguous(q), Contiguous(k), Contiguous(v));
         var selection = Attention.Select(q, k, v);
         if (_options.Implementation == AttentionImplementation.Auto)
         {
@@ -76,25 +87,22 @@ internal sealed class Kernels
     }
 
     /// <summary>(Row, key) pairs that are attended to, all heads together.</summary>
-    /// <param name="counts">Stripes of every group, [heads, groups].</param>
+    /// <param name="counts">Stripes of every group, all heads together, int64 [groups].</param>
     /// <param name="allowed">Pairs that dense attention attends to.</param>
     public double AttendedPairs(Tensor counts, out double allowed)
     {
-        var heads = Layout.Shape.Heads;
-        using var scope = NewDisposeScope();
-        var stripes = counts.sum(0, type: ScalarType.Int64).cpu().data<long>();
-        (var attended, allowed) = (0.0, 0.0);
-        var at = 0;
-        foreach (var length in Layout.Lengths)
+        using var here = counts.cpu();
+        var stripes = here.data<long>().ToArray();
+        var attended = _anchorPairs;
+        for (var g = 0; g < stripes.Length; g++)
         {
-            foreach (var group in AnchorGroup.Of(length, _options))
-            {
-                var anchors = (double)group.AnchorPairs(_options.Causal) * heads;
-                attended += anchors + ((double)stripes[at++] * group.Rows);
-                allowed += anchors + ((double)group.Candidates * group.Rows * heads);
-            }
+            attended += (double)stripes[g] * _groupRows[g];
         }
 
+        allowed = _allowedPairs;
         return attended;
     }
+
+    // Asking is faster than another tensor on the same memory.
+    private static Tensor Contiguous(Tensor x) => x.is_contiguous() ? x : x.contiguous();
 }

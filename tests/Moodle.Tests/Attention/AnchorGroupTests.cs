@@ -53,6 +53,7 @@ public sealed class AnchorGroupTests
 
             Assert.AreEqual(anchors, groups.Sum(group => group.AnchorPairs(options.Causal)));
             Assert.AreEqual(candidates, groups.Sum(group => (long)group.Candidates * group.Rows));
+            Assert.AreEqual(candidates > 0, AnchorGroup.AnyCandidates(n, options));
         }
     }
 

@@ -42,9 +42,10 @@ internal sealed class KernelCheck
         var errors = new double[5];
         var norms = new double[4];
         var (row, word, group) = (0, 0L, 0);
-        var lists = selection.Lists.cpu().data<int>().ToArray();
-        var pool = selection.Pool.cpu().data<int>().ToArray();
-        var masks = selection.Masks.cpu().data<int>().ToArray();
+        var lists = selection.ViewLists().cpu().data<int>().ToArray();
+        var pool = selection.ViewPool().cpu().data<int>().ToArray();
+        var masks = selection.ViewMasks().cpu().data<int>().ToArray();
+        var logSums = selection.CopyLogSums();
         foreach (var length in _lengths)
         {
             using var scope = NewDisposeScope();
@@ -67,7 +68,7 @@ internal sealed class KernelCheck
             }
 
             // Math.Max hands on what is not a number.
-            errors[4] = Math.Max(errors[4], (selection.LogSums.narrow(1, row, length).to(ScalarType.Float64) - logits.logsumexp(2)).abs().max().ToDouble());
+            errors[4] = Math.Max(errors[4], (logSums.narrow(1, row, length).to(ScalarType.Float64) - logits.logsumexp(2)).abs().max().ToDouble());
             (row, word, group) = (row + length, word + (groups.Length * words), group + groups.Length);
         }
 
@@ -83,7 +84,8 @@ internal sealed class KernelCheck
     // [heads, groups, n]: what a sequence's groups select beside their anchor regions. Its groups begin at `first`, their masks at `word`.
     private Tensor Stripes(int[] lists, int[] pool, int[] masks, int first, long word, AnchorGroup[] groups, int length)
     {
-        var shape = _kernels.ShapeOf(_layout.Slabs.Single());
+        Assert.HasCount(1, _layout.Slabs);
+        var shape = _kernels.ShapeOf(0);
         var taken = new bool[_heads * groups.Length * length];
         for (var head = 0; head < _heads; head++)
         {
