@@ -24,6 +24,9 @@ public sealed record MoodleConfig
     /// <summary>The structure branch.</summary>
     public BranchConfig Structure { get; init; } = new();
 
+    /// <summary>Paths: a second predictor of structure.</summary>
+    public PathConfig Paths { get; init; } = new();
+
     /// <summary>The text branch.</summary>
     public TextConfig Text { get; init; } = new();
 
@@ -44,6 +47,9 @@ public sealed record MoodleConfig
 
     /// <summary>Ranking and its intervals.</summary>
     public EvaluationConfig Evaluation { get; init; } = new();
+
+    /// <summary>Whether there is a fusion: it is on, and there are several predictors.</summary>
+    public bool HasFusion() => Fusion.Enabled && (Modalities.Count > 1 || Paths.Enabled);
 
     /// <summary>The same with full paths, so that it means the same wherever it is read.</summary>
     /// <param name="configFile">The configuration file that names them.</param>

@@ -30,6 +30,7 @@ public sealed record SearchPlan
         {
             Text = text with { Pretrain = text.Pretrain with { Epochs = Epochs(text.Pretrain.Epochs, rung) } },
             Image = image with { Pretrain = image.Pretrain with { Epochs = Epochs(image.Pretrain.Epochs, rung) } },
+            Paths = config.Paths with { Epochs = Epochs(config.Paths.Epochs, rung) },
             Training = training with
             {
                 Unimodal = training.Unimodal with { Epochs = Epochs(training.Unimodal.Epochs, rung) },

@@ -6,7 +6,7 @@ namespace Moodle.Models;
 
 /// <summary>
 /// Joins the branches' answers: a fused query, gated by how sure each modality is, scores fused candidates, and a relation-aware sum of
-/// the branches' own logits is added. Modalities that the query's known end lacks take no part. Its parameters are of two kinds: those of
+/// the branches' own logits, and of those of predictors that have no vectors to join, is added. Modalities that the query's known end lacks take no part. Its parameters are of two kinds: those of
 /// the fused vectors, a predictor of its own like the branches, and those of the balance, which say whom to trust.
 /// </summary>
 public sealed class Fusion : nn.Module
@@ -14,7 +14,8 @@ public sealed class Fusion : nn.Module
     private const int RelationSize = 16;
     private const int SignalCount = 3;
     private readonly FusionConfig _config;
-    private readonly int _branches;
+    private readonly int _predictors;
+    private readonly int _others;
     private readonly ModuleList<Linear> maps;
     private readonly ModuleList<Linear>? factors;
     private readonly Linear? interaction;
@@ -30,11 +31,12 @@ public sealed class Fusion : nn.Module
     /// <param name="config">Sizes and switches.</param>
     /// <param name="sizes">Length of each branch's vectors.</param>
     /// <param name="relationCount">|R|.</param>
-    public Fusion(FusionConfig config, IReadOnlyList<int> sizes, int relationCount) : base(nameof(Fusion))
+    /// <param name="others">How many predictors there are beside the branches, of which there are only logits.</param>
+    public Fusion(FusionConfig config, IReadOnlyList<int> sizes, int relationCount, int others = 0) : base(nameof(Fusion))
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(sizes);
-        (_config, _branches) = (config, sizes.Count);
+        (_config, _predictors, _others) = (config, sizes.Count + others, others);
         maps = nn.ModuleList(sizes.Select(size => nn.Linear(size, config.HiddenSize, hasBias: false)).ToArray());
         if (config.InteractionRank > 0)
         {
@@ -43,11 +45,11 @@ public sealed class Fusion : nn.Module
         }
 
         relations = nn.Parameter(randn(2L * relationCount, RelationSize).mul_(0.1));
-        gate_in = nn.Linear(RelationSize + (SignalCount * _branches), 32);
-        gate_out = nn.Linear(32, _branches);
-        // One weight for each branch and one for the fused score, as logarithms, and what each relation has above or below them.
-        balance = nn.Parameter(zeros(_branches + 1));
-        relation_balance = config.RelationAware ? nn.Parameter(zeros(2L * relationCount, _branches + 1)) : null;
+        gate_in = nn.Linear(RelationSize + (SignalCount * _predictors), 32);
+        gate_out = nn.Linear(32, _predictors);
+        // One weight for each predictor and one for the fused score, as logarithms, and what each relation has above or below them.
+        balance = nn.Parameter(zeros(_predictors + 1));
+        relation_balance = config.RelationAware ? nn.Parameter(zeros(2L * relationCount, _predictors + 1)) : null;
         scale = nn.Parameter(tensor(0.01f));
         loops = new LoopBias(relationCount);
         RegisterComponents();
@@ -100,21 +102,22 @@ public sealed class Fusion : nn.Module
     /// <param name="outputs">The branches' outputs.</param>
     /// <param name="fusedCandidates">What <see cref="Candidates"/> returned: [|E|, hidden].</param>
     /// <param name="relationIds">int64 [queries].</param>
-    public FusionOutput Forward(IReadOnlyList<BranchOutput> outputs, Tensor fusedCandidates, Tensor relationIds)
+    /// <param name="others">Logits of the other predictors, [queries, |E|] each.</param>
+    public FusionOutput Forward(IReadOnlyList<BranchOutput> outputs, Tensor fusedCandidates, Tensor relationIds, IReadOnlyList<Tensor>? others = null)
     {
         ArgumentNullException.ThrowIfNull(outputs);
         ArgumentNullException.ThrowIfNull(fusedCandidates);
-        var input = FusionInput.Of(outputs);
-        var available = Present(input.Available);
-        var gate = Gate(input.Signals, available, relationIds);
-        var queries = Drop(Join([.. input.Queries.Select(Directions)], available, gate));
+        Tensor[] logits = [.. outputs.Select(output => output.Logits), .. others ?? []];
+        var available = Present(All(outputs));
+        var gate = Gate(Signals(logits), available, relationIds);
+        var queries = Drop(Join([.. outputs.Select(output => Directions(output.Queries))], available, gate));
         var own = loops.Add(Pointed(queries).mm(fusedCandidates.t()), outputs[0].Heads, relationIds); // [queries, |E|]
-        var weights = Weights(gate, relationIds); // [queries, branches + 1]
-        var parts = outputs.Select((output, m) => output.Logits * weights.narrow(1, m, 1)).ToArray();
-        return new FusionOutput(queries, gate, own * weights.narrow(1, _branches, 1), parts);
+        var weights = Weights(gate, relationIds); // [queries, predictors + 1]
+        var parts = logits.Select((each, m) => each * weights.narrow(1, m, 1)).ToArray();
+        return new FusionOutput(queries, gate, own * weights.narrow(1, _predictors, 1), parts);
     }
 
-    /// <summary>A step of the fused vectors, a predictor of its own: 1-vs-all training. The balance gets no gradient.</summary>
+    /// <summary>A step of the fused vectors, a predictor of its own: 1-vs-all training. The balance gets no gradient, and predictors beside the branches are not heard.</summary>
     /// <param name="input">What the branches say, without gradients.</param>
     /// <param name="fusedCandidates">What <see cref="Candidates"/> returned in this step: [|E|, hidden].</param>
     /// <param name="batch">Queries with their answers.</param>
@@ -125,11 +128,13 @@ public sealed class Fusion : nn.Module
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(fusedCandidates);
         ArgumentNullException.ThrowIfNull(batch);
-        var available = Present(input.Available);
+        var silent = Enumerable.Repeat(zeros_like(input.Available[0]), _others);
+        var available = Present([.. input.Available, .. silent]);
         Tensor gate;
         using (no_grad())
         {
-            gate = Gate(input.Signals, available, batch.Relations);
+            var signals = _others == 0 ? input.Signals : cat([input.Signals, zeros(input.Signals.shape[0], SignalCount * _others, device: input.Signals.device)], 1);
+            gate = Gate(signals, available, batch.Relations);
         }
 
         var queries = Drop(Join([.. input.Queries.Select(Directions)], available, gate));
@@ -138,16 +143,17 @@ public sealed class Fusion : nn.Module
 
     /// <summary>A step of the balance: whom to trust. The branches and the fused vectors get no gradient.</summary>
     /// <param name="outputs">The branches' outputs, without gradients.</param>
-    /// <param name="signals">Their <see cref="Signals"/>.</param>
+    /// <param name="others">Logits of the other predictors, [queries, |E|] each.</param>
+    /// <param name="signals">The <see cref="Signals"/> of both.</param>
     /// <param name="fusedCandidates">[|E|, hidden], without gradients.</param>
     /// <param name="batch">Queries with their answers.</param>
     /// <param name="excluded">bool [queries, |E|]: no wrong answers, though they are not among the batch's answers.</param>
-    public BalanceStep Weigh(IReadOnlyList<BranchOutput> outputs, Tensor signals, Tensor fusedCandidates, QueryBatch batch, Tensor excluded)
+    public BalanceStep Weigh(IReadOnlyList<BranchOutput> outputs, IReadOnlyList<Tensor> others, Tensor signals, Tensor fusedCandidates, QueryBatch batch, Tensor excluded)
     {
         ArgumentNullException.ThrowIfNull(outputs);
         ArgumentNullException.ThrowIfNull(fusedCandidates);
         ArgumentNullException.ThrowIfNull(batch);
-        var available = Present([.. outputs.Select(output => output.Available)]);
+        var available = Present(All(outputs));
         var gate = Gate(signals, available, batch.Relations);
         Tensor[] mapped;
         Tensor? product;
@@ -159,12 +165,16 @@ public sealed class Fusion : nn.Module
         }
 
         var queries = Drop(Join(mapped, product, gate)) * (scale.detach() * 100);
-        return new BalanceStep([.. outputs.Select(output => output.Logits)], Weights(gate, batch.Relations), queries, fusedCandidates, bias, batch, excluded);
+        return new BalanceStep([.. outputs.Select(output => output.Logits), .. others], Weights(gate, batch.Relations), queries, fusedCandidates, bias, batch, excluded);
     }
 
-    /// <summary>How sure each branch is of its answers: best probability, entropy (1 = even), margin of the best over the second.</summary>
-    /// <param name="logits">Per branch [queries, |E|].</param>
-    /// <returns>[queries, 3 · branches], without gradients.</returns>
+    // Whether each predictor can be heard; those beside the branches always.
+    private Tensor[] All(IReadOnlyList<BranchOutput> outputs) =>
+        [.. outputs.Select(output => output.Available), .. Enumerable.Repeat(ones_like(outputs[0].Available), _others)];
+
+    /// <summary>How sure each predictor is of its answers: best probability, entropy (1 = even), margin of the best over the second.</summary>
+    /// <param name="logits">Per predictor [queries, |E|].</param>
+    /// <returns>[queries, 3 · predictors], without gradients.</returns>
     public static Tensor Signals(IEnumerable<Tensor> logits)
     {
         ArgumentNullException.ThrowIfNull(logits);
@@ -172,22 +182,22 @@ public sealed class Fusion : nn.Module
         return cat([.. logits.Select(Confidence)], 1);
     }
 
-    // [queries, branches]: each row sums to 1; as if all were there where nothing is.
+    // [queries, predictors]: each row sums to 1; as if all were there where nothing is.
     private Tensor Gate(Tensor signals, Tensor[] available, Tensor relationIds)
     {
-        var has = stack(available, 1); // [queries, branches]
-        var heard = (signals.view(-1, _branches, SignalCount) * has.unsqueeze(2)).view(-1, _branches * SignalCount);
-        var x = cat([relations.index_select(0, relationIds), heard], 1); // [queries, relation + signals * branches]
+        var has = stack(available, 1); // [queries, predictors]
+        var heard = (signals.view(-1, _predictors, SignalCount) * has.unsqueeze(2)).view(-1, _predictors * SignalCount);
+        var x = cat([relations.index_select(0, relationIds), heard], 1); // [queries, relation + signals * predictors]
         var logits = gate_out.forward(nn.functional.gelu(gate_in.forward(x)));
         return (logits + ((has - 1) * 1e4)).softmax(1);
     }
 
-    // What each branch's logits and, last, the fused logits are multiplied by: [queries, branches + 1], never negative. Under an even gate the sum begins as
-    // the branches' mean.
+    // What each predictor's logits and, last, the fused logits are multiplied by: [queries, predictors + 1], never negative. Under an even gate the sum begins as
+    // the predictors' mean.
     private Tensor Weights(Tensor gate, Tensor relationIds)
     {
         var weights = (relation_balance is null ? balance.unsqueeze(0).expand(gate.shape[0], -1) : balance + relation_balance.index_select(0, relationIds)).exp();
-        return weights * cat([gate, full([gate.shape[0], 1], 1.0 / _branches, device: gate.device)], 1);
+        return weights * cat([gate, full([gate.shape[0], 1], 1.0 / _predictors, device: gate.device)], 1);
     }
 
     // Fused queries as their product with fused candidates gives logits.
@@ -241,7 +251,7 @@ public sealed class Fusion : nn.Module
     private Tensor[] Hide(IReadOnlyList<Tensor> available)
     {
         var has = stack(available, 1);
-        var draw = rand_like(has).lt(_config.ModalityDropout / _branches).to(ScalarType.Float32);
+        var draw = rand_like(has).lt(_config.ModalityDropout / _predictors).to(ScalarType.Float32);
         var kept = has * (1 - draw);
         var any = kept.sum(1, keepdim: true).gt(0.5);
         return where(any, kept, has).unbind(1);
@@ -250,9 +260,9 @@ public sealed class Fusion : nn.Module
 
 /// <summary>What the fusion says to a batch of queries.</summary>
 /// <param name="Queries">Fused queries [queries, hidden], of length 1.</param>
-/// <param name="Gate">[queries, branches], each row sums to 1.</param>
+/// <param name="Gate">[queries, predictors], each row sums to 1.</param>
 /// <param name="Fused">The fused vectors' logits as they enter the final score, [queries, |E|].</param>
-/// <param name="Parts">Each branch's weighed logits, [queries, |E|].</param>
+/// <param name="Parts">Each predictor's weighed logits, [queries, |E|].</param>
 public sealed record FusionOutput(Tensor Queries, Tensor Gate, Tensor Fused, IReadOnlyList<Tensor> Parts)
 {
     /// <summary>The final score: the fused score plus all parts, [queries, |E|].</summary>

@@ -1,3 +1,4 @@
+using Moodle.Models.Paths;
 using static TorchSharp.torch;
 
 namespace Moodle.Models;
@@ -10,22 +11,27 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
     /// <summary>The name of the fusion among the branches.</summary>
     public const string FusionName = "fusion";
 
-    /// <summary>The name under which the plain mean of the branches' logits stands in for a fusion that is not trained yet.</summary>
+    /// <summary>The name under which the plain mean of all predictors' logits stands in for a fusion that is not trained yet.</summary>
     public const string MeanName = "mean";
 
     private readonly MultimodalModel _model;
     private readonly bool _mean;
+    private readonly string[] _predictors;
     private readonly Tensor[] _candidates;
     private readonly Tensor? _fused;
+    private readonly PathScorer? _paths;
 
     /// <summary>Takes the model as it is now.</summary>
     /// <param name="model">The model; it must not be trained while this is in use.</param>
-    /// <param name="untrainedFusion">Whether the fusion is still to be trained: the branches' mean is scored in its place.</param>
-    public MultimodalScorer(MultimodalModel model, bool untrainedFusion = false)
+    /// <param name="untrainedFusion">Whether the fusion is still to be trained: the predictors' mean is scored in its place.</param>
+    /// <param name="paths">Whether the model's paths, where it has any, are asked beside an untrained fusion; they take longer than all the rest.</param>
+    public MultimodalScorer(MultimodalModel model, bool untrainedFusion = false, bool paths = true)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
-        _mean = untrainedFusion && model.Branches.Count > 1;
+        _paths = (paths || !untrainedFusion) && model.Paths is { } network ? new PathScorer(network, model.Facts!) : null;
+        string[] names = [.. model.Names.Where(name => _paths is not null || name != MultimodalModel.PathsName)];
+        _mean = untrainedFusion && names.Length > 1;
         model.eval();
         using var _ = no_grad();
         using var scope = NewDisposeScope();
@@ -36,8 +42,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
             _fused = fusion.Candidates([.. _candidates.Select(Fusion.Directions)], [.. model.Branches.Select(branch => branch.Available)]).DetachFromDisposeScope();
         }
 
-        var names = model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality));
-        Branches = [.. _mean ? names.Prepend(MeanName) : _fused is not null ? names.Prepend(FusionName) : names];
+        (_predictors, Branches) = (names, [.. _mean ? names.Prepend(MeanName) : _fused is not null ? names.Prepend(FusionName) : names]);
     }
 
     /// <inheritdoc/>
@@ -62,15 +67,15 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
     public IReadOnlyList<Tensor> Score(Tensor entities, Tensor relations)
     {
         using var scope = NewDisposeScope();
-        var outputs = Outputs(entities, relations);
-        var logits = outputs.Select(output => output.Logits);
+        var (outputs, others) = Outputs(entities, relations);
+        var logits = outputs.Select(output => output.Logits).Concat(others);
         if (_mean)
         {
-            logits = logits.Prepend(MeanParts(outputs).Aggregate((a, b) => a + b));
+            logits = logits.Prepend(MeanParts(outputs, others).Aggregate((a, b) => a + b));
         }
         else if (_fused is not null)
         {
-            var fusion = _model.FusionModule!.Forward(outputs, _fused, relations);
+            var fusion = _model.FusionModule!.Forward(outputs, _fused, relations, others);
             GateHeard?.Invoke(relations, fusion.Gate);
             logits = logits.Prepend(fusion.Logits());
         }
@@ -82,18 +87,18 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
     public IReadOnlyList<(string Part, Tensor Scores)> Explain(Tensor entities, Tensor relations)
     {
         using var scope = NewDisposeScope();
-        var outputs = Outputs(entities, relations);
+        var (outputs, others) = Outputs(entities, relations);
         IReadOnlyList<Tensor> parts = [outputs[0].Logits];
-        var names = _model.Branches.Select(branch => MultimodalModel.NameOf(branch.Modality)).ToList();
+        var names = _predictors;
         if (_mean)
         {
-            parts = MeanParts(outputs);
+            parts = MeanParts(outputs, others);
         }
         else if (_fused is not null)
         {
-            var fusion = _model.FusionModule!.Forward(outputs, _fused, relations);
+            var fusion = _model.FusionModule!.Forward(outputs, _fused, relations, others);
             parts = [.. fusion.Parts, fusion.Fused];
-            names.Add("interaction");
+            names = [.. names, "interaction"];
         }
 
         return [.. parts.Select((part, i) => (names[i], part.MoveToOuterDisposeScope()))];
@@ -106,13 +111,14 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
         Array.ForEach(_candidates, tensor => tensor.Dispose());
     }
 
-    private BranchOutput[] Outputs(Tensor entities, Tensor relations) =>
-        [.. _model.Branches.Select((branch, m) => branch.Forward(_candidates[m], entities, relations))];
+    // What the branches say, and logits of the other predictors.
+    private (BranchOutput[] Outputs, Tensor[] Others) Outputs(Tensor entities, Tensor relations) =>
+        ([.. _model.Branches.Select((branch, m) => branch.Forward(_candidates[m], entities, relations))], _paths is null ? [] : [_paths.Answer(entities, relations)]);
 
     // Branches that lack the query's known end do not take part in its mean.
-    private static Tensor[] MeanParts(BranchOutput[] outputs)
+    private static Tensor[] MeanParts(BranchOutput[] outputs, Tensor[] others)
     {
-        var count = outputs.Select(output => output.Available).Aggregate((a, b) => a + b).clamp_min(1); // [queries]
-        return Array.ConvertAll(outputs, output => output.Logits * (output.Available / count).unsqueeze(1));
+        var count = outputs.Select(output => output.Available).Aggregate((a, b) => a + b).add(others.Length).clamp_min(1); // [queries]
+        return [.. outputs.Select(output => output.Logits * (output.Available / count).unsqueeze(1)), .. others.Select(logits => logits / count.unsqueeze(1))];
     }
 }

@@ -47,7 +47,8 @@ internal sealed class FrozenBranches : IDisposable
     /// <summary>How sure the branches are of each query, as <see cref="Fusion.Signals"/> says: [queries, 3 · branches]. The caller owns it.</summary>
     /// <param name="queries">The queries.</param>
     /// <param name="rows">How many are asked at once.</param>
-    public Tensor Signals(TrainingQueries queries, int rows)
+    /// <param name="others">What predictors beside the branches answer to them, where there are any; they come last.</param>
+    public Tensor Signals(TrainingQueries queries, int rows, PathAnswers? others = null)
     {
         using var scope = NewDisposeScope();
         var parts = new List<Tensor>();
@@ -55,7 +56,14 @@ internal sealed class FrozenBranches : IDisposable
         {
             using var part = NewDisposeScope();
             Tensor Chunk(ReadOnlySpan<int> all) => tensor(Array.ConvertAll(all[first..Math.Min(first + rows, all.Length)].ToArray(), id => (long)id), device: _device);
-            parts.Add(Fusion.Signals(Answer(Chunk(queries.Entities), Chunk(queries.Relations)).Select(output => output.Logits)).MoveToOuterDisposeScope());
+            var (heads, relations) = (Chunk(queries.Entities), Chunk(queries.Relations));
+            var logits = Answer(heads, relations).Select(output => output.Logits).ToList();
+            if (others is not null)
+            {
+                logits.Add(others.Of(heads, relations, arange(first, first + heads.shape[0], device: _device)));
+            }
+
+            parts.Add(Fusion.Signals(logits).MoveToOuterDisposeScope());
         }
 
         return cat([.. parts], 0).DetachFromDisposeScope();

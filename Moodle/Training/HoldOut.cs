@@ -13,7 +13,7 @@ internal static class HoldOut
 {
     /// <summary>Divides as a run of this configuration does; without a fusion nothing is held out.</summary>
     public static (ImmutableArray<Triple> Branches, ImmutableArray<Triple> Fusion) Divide(KnowledgeGraph graph, MoodleConfig config) =>
-        Divide(graph, config.Fusion.Enabled && config.Modalities.Count > 1 ? config.Fusion.HoldOut : 0, config.Fusion.HoldOutBy, config.Seed);
+        Divide(graph, config.HasFusion() ? config.Fusion.HoldOut : 0, config.Fusion.HoldOutBy, config.Seed);
 
     /// <summary>Draws the held-out triples by seed; no entity or relation loses its last triple.</summary>
     /// <param name="graph">The graph.</param>
@@ -35,8 +35,8 @@ internal static class HoldOut
             relations[relation]++;
         }
 
-        var byPair = graph.Train.GroupBy(Ends).Select(pair => pair.ToArray()).ToArray();
-        var together = unit == HoldOutUnit.Pair || (unit == HoldOutUnit.Auto && !LinksTell(graph, byPair))
+        var byPair = ByPair(graph);
+        var together = IsByPair(graph, byPair, unit)
             ? byPair
             : [.. graph.Train.GroupBy(triple => triple).Select(same => same.ToArray())];
         new SplitMix64((ulong)seed).Shuffle<Triple[]>(together);
@@ -69,6 +69,13 @@ internal static class HoldOut
             ? (graph.Train, graph.Train)
             : ([.. graph.Train.Where(triple => !held.Contains(triple))], [.. graph.Train.Where(held.Contains)]);
     }
+
+    /// <summary>Whether a unit stands for all triples between two entities in a graph, and not for every triple by itself.</summary>
+    public static bool IsByPair(KnowledgeGraph graph, HoldOutUnit unit) => IsByPair(graph, ByPair(graph), unit);
+
+    private static bool IsByPair(KnowledgeGraph graph, Triple[][] byPair, HoldOutUnit unit) => unit == HoldOutUnit.Pair || (unit == HoldOutUnit.Auto && !LinksTell(graph, byPair));
+
+    private static Triple[][] ByPair(KnowledgeGraph graph) => [.. graph.Train.GroupBy(Ends).Select(pair => pair.ToArray())];
 
     private static (int, int) Ends(Triple triple) => (Math.Min(triple.Head, triple.Tail), Math.Max(triple.Head, triple.Tail));
 

@@ -53,7 +53,7 @@ public sealed class TrainedModel : IDisposable
                 throw new InputException($"{json}: was saved in the stage '{state.Stage}', before there is a model to score with; continue with 'moodle resume {runPath}'");
             }
 
-            var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, FeatureBuilder.Read(runPath, config, graph.Entities.Count), place);
+            var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, FeatureBuilder.Read(runPath, config, graph.Entities.Count), place, graph.Train);
             ModuleTensors.Load(model, StageRunner.ModelPrefix,
                 tensors.Where(entry => entry.Key.StartsWith(StageRunner.ModelPrefix, StringComparison.Ordinal)).ToDictionary(), json);
             return new TrainedModel(config, graph, model, untrainedFusion: state.Stage == UnimodalStage.StageName);

@@ -26,7 +26,14 @@ internal sealed class Validator
     /// <summary>Figures of every branch, both sides together; the fusion, or what stands in for it, first.</summary>
     public IReadOnlyList<(string Branch, Metrics Metrics)> Run(MultimodalModel model, bool untrainedFusion, Action<int, int> progress, CancellationToken cancellation)
     {
-        using var scorer = new MultimodalScorer(model, untrainedFusion);
+        // Without a trained fusion nothing asks for paths: they are as good as they were at the end of their own stage.
+        using var scorer = new MultimodalScorer(model, untrainedFusion, paths: false);
+        return Run(scorer, progress, cancellation);
+    }
+
+    /// <summary>Figures of every branch of a scorer, both sides together.</summary>
+    public IReadOnlyList<(string Branch, Metrics Metrics)> Run(ILinkScorer scorer, Action<int, int> progress, CancellationToken cancellation)
+    {
         var ranks = new RankingEvaluator(scorer, _known, _batchSize).Rank(_triples, progress, cancellation);
         return [.. ranks.Branches.Select((branch, b) => (branch, Metrics.Of(
             Enumerable.Range(0, 2 * _triples.Length).Select(i => ranks[b, i / 2, (QuerySide)(i % 2)]))))];

@@ -133,8 +133,8 @@ public sealed class ConfigurationSearch
         return FormattableString.Invariant($"try {run.Try.Number} ({settings}): {figure} in {run.Outcome.Seconds:F1} s{soFar}");
     }
 
-    private static string EpochsOf(MoodleConfig config) => $"up to {config.Training.Unimodal.Epochs} unimodal"
-        + (config.Fusion.Enabled && config.Modalities.Count > 1 ? $", {config.Training.Fusion.Epochs} fusion and {config.Training.Refit.Epochs} refit epochs" : " epochs");
+    private static string EpochsOf(MoodleConfig config) => $"up to {(config.Paths.Enabled ? $"{config.Paths.Epochs} path, " : "")}{config.Training.Unimodal.Epochs} unimodal"
+        + (config.HasFusion() ? $", {config.Training.Fusion.Epochs} fusion and {config.Training.Refit.Epochs} refit epochs" : " epochs");
 
     private void Say(string text)
     {

@@ -32,7 +32,8 @@ internal sealed class SearchClock(SearchPlan plan, MoodleConfig start)
 
     private double EpochsOf(MoodleConfig config, int rung)
     {
-        var training = plan.Scale(config, rung).Training;
-        return Math.Max(1, training.Unimodal.Epochs + (config.Fusion.Enabled && config.Modalities.Count > 1 ? training.Fusion.Epochs + training.Refit.Epochs : 0));
+        config = plan.Scale(config, rung);
+        var training = config.Training;
+        return Math.Max(1, (config.Paths.Enabled ? config.Paths.Epochs : 0) + training.Unimodal.Epochs + (config.HasFusion() ? training.Fusion.Epochs + training.Refit.Epochs : 0));
     }
 }

@@ -175,29 +175,58 @@ public sealed class FusionTests
     }
 
     [TestMethod]
-    [DataRow(true, 5)]
-    [DataRow(false, 0)]
-    public void TheBalancesGradients_AreThoseOfTheRecordedLoss(bool relationAware, int rank)
+    [DataRow(true, 5, 0)]
+    [DataRow(false, 0, 0)]
+    [DataRow(true, 5, 1)]
+    public void TheBalancesGradients_AreThoseOfTheRecordedLoss(bool relationAware, int rank, int others)
     {
         using var scope = NewDisposeScope();
         manual_seed(8);
-        var fusion = Create(Config with { RelationAware = relationAware, InteractionRank = rank });
+        var fusion = Create(Config with { RelationAware = relationAware, InteractionRank = rank }, others);
         Scramble(fusion, 0.3);
         var (outputs, batch) = (Outputs(), Batch());
+        var beside = Beside(others);
         var candidates = FusedCandidates(fusion).detach();
         var excluded = zeros(3, Entities, dtype: ScalarType.Bool);
         (excluded[0, 3], excluded[2, 1], excluded[2, 8]) = (tensor(true), tensor(true), tensor(true));
-        var losses = RecordedLoss.PerQuery(fusion.Forward(outputs, candidates, batch.Relations).Logits().masked_fill(excluded, -1e4), batch, 0);
+        var losses = RecordedLoss.PerQuery(fusion.Forward(outputs, candidates, batch.Relations, beside).Logits().masked_fill(excluded, -1e4), batch, 0);
         (losses.sum() / batch.TotalWeight).backward();
         var expected = Gradients(fusion);
         fusion.zero_grad(set_to_none: true);
 
-        var step = fusion.Weigh(outputs, Fusion.Signals(outputs.Select(output => output.Logits)), candidates, batch, excluded);
+        var step = fusion.Weigh(outputs, beside, Fusion.Signals(outputs.Select(output => output.Logits).Concat(beside)), candidates, batch, excluded);
         AreClose(Flat(losses), step.Losses, 1e-5);
         var roots = step.Roots();
         autograd.backward([.. roots.Select(root => root.Root)], [.. roots.Select(root => root.Gradient)]);
         Equal(expected, Gradients(fusion), balance: true);
     }
+
+    [TestMethod]
+    public void APredictorBesideTheBranches_IsWeighedLikeThem_AndNotHeardByTheFusedVectors()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(9);
+        var fusion = Create(Config, others: 1);
+        Scramble(fusion, 0.3);
+        var (outputs, beside, candidates) = (Outputs(), Beside(1), FusedCandidates(fusion));
+        var output = fusion.Forward(outputs, candidates, tensor(RelationIds), beside);
+        CollectionAssert.AreEqual(new long[] { 3, Sizes.Length + 1 }, output.Gate.shape);
+        AreClose([1, 1, 1], output.Gate.sum([1]), 1e-6);
+        Assert.HasCount(Sizes.Length + 1, output.Parts);
+        // Nothing but a positive weight for each query.
+        var weights = output.Parts[^1] / beside[0];
+        Assert.IsTrue(weights.gt(0).all().item<bool>());
+        AreClose(Flat(weights.narrow(1, 0, 1).expand(-1, Entities)), weights, 1e-4);
+
+        // The fused vectors learn as if it were not there: under the gate of a query whose every other predictor is as it was.
+        var (queries, _) = fusion.Train(FusionInput.Of(outputs), candidates, Batch(), 0);
+        var (again, _) = fusion.Train(FusionInput.Of(outputs), candidates, Batch(), 0);
+        AreClose(Flat(queries), again, 0);
+        Assert.AreEqual(1, queries.square().sum([1]).sqrt().mean().item<float>(), 1e-5);
+    }
+
+    // Logits of predictors that have no vectors.
+    private static Tensor[] Beside(int others) => [.. Enumerable.Range(0, others).Select(_ => randn(3, Entities).mul_(5))];
 
     private static QueryBatch Batch() => Batches.Of((0, 0, [(2, 1), (4, 2)]), (1, 5, [(1, 1)]), (2, 2, [(0, 1), (2, 1), (7, 1)]));
 
@@ -215,10 +244,10 @@ public sealed class FusionTests
         }
     }
 
-    private static Fusion Create(FusionConfig config)
+    private static Fusion Create(FusionConfig config, int others = 0)
     {
         manual_seed(6);
-        return new Fusion(config, Sizes, Relations);
+        return new Fusion(config, Sizes, Relations, others);
     }
 
     private static bool Has(int query, int modality) => Available[modality][query] == 1;

@@ -16,6 +16,7 @@ public sealed class ModelLayoutTests
         var sections = Enum.GetValues<ScorerKind>()
             .Select(kind => Layout.Of($"scorer {kind}, rank 3, 2 relations", Scorer.Create(new BranchConfig { Scorer = kind, Rank = 3 }, 2)))
             .Prepend(Layout.Of("structure alone", SmallModel.Create(config with { Modalities = [Modality.Structure] })))
+            .Prepend(Layout.Of("structure and paths", SmallModel.Create(SmallModel.WithPaths with { Modalities = [Modality.Structure] })))
             .Prepend(Layout.Of("structure, text and image", SmallModel.Create(config)));
         Layout.IsApproved(string.Join('\n', sections), "Model");
     }
@@ -24,11 +25,13 @@ public sealed class ModelLayoutTests
     public void EveryParameter_BelongsToOneStage()
     {
         using var scope = NewDisposeScope();
-        var model = SmallModel.Create(SmallModel.Config with { Training = new TrainingConfig { TaskWeights = TaskWeighting.Uncertainty } });
+        var model = SmallModel.Create(SmallModel.WithPaths with { Training = new TrainingConfig { TaskWeights = TaskWeighting.Uncertainty } });
         static string[] Names(IEnumerable<(string Name, TorchSharp.Modules.Parameter)> parameters) => [.. parameters.Select(entry => entry.Name)];
         var (unimodal, vectors, balance) = (Names(model.UnimodalParameters()), Names(model.FusedVectorParameters()), Names(model.BalanceParameters()));
-        string[] fusion = [.. vectors, .. balance];
-        CollectionAssert.AreEquivalent(model.named_parameters().Select(entry => entry.name).ToArray(), unimodal.Concat(fusion).ToArray());
+        string[] fusion = [.. vectors, .. balance], paths = Names(model.PathParameters());
+        CollectionAssert.AreEquivalent(model.named_parameters().Select(entry => entry.name).ToArray(), unimodal.Concat(paths).Concat(fusion).ToArray());
+        Assert.IsNotEmpty(paths);
+        Assert.IsTrue(paths.All(name => name.StartsWith("paths.", StringComparison.Ordinal)));
         Assert.Contains("fusion.balance", balance);
         Assert.IsTrue(fusion.All(name => name.StartsWith("fusion.", StringComparison.Ordinal) || name.StartsWith("contrast.", StringComparison.Ordinal)));
         Assert.Contains("log_variances", unimodal);

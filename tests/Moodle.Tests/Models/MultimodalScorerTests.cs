@@ -19,14 +19,17 @@ public sealed class MultimodalScorerTests
     public static void CreateModel(TestContext _) => _kept = SmallModel.Create(SmallModel.Config);
 
     [TestMethod]
-    [DataRow(true, false, "fusion structure text image", "structure text image interaction")]
-    [DataRow(true, true, "mean structure text image", "structure text image")]
-    [DataRow(false, false, "structure text image", "structure")]
-    public void TheExplanation_AddsUpToTheFirstScore(bool fusion, bool untrained, string branches, string parts)
+    [DataRow(true, false, false, "fusion structure text image", "structure text image interaction")]
+    [DataRow(true, true, false, "mean structure text image", "structure text image")]
+    [DataRow(false, false, false, "structure text image", "structure")]
+    [DataRow(true, false, true, "fusion structure text image paths", "structure text image paths interaction")]
+    [DataRow(true, true, true, "mean structure text image paths", "structure text image paths")]
+    public void TheExplanation_AddsUpToTheFirstScore(bool fusion, bool untrained, bool paths, string branches, string parts)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var model = SmallModel.Create(SmallModel.Config with { Fusion = SmallModel.Config.Fusion with { Enabled = fusion } });
+        var config = paths ? SmallModel.WithPaths : SmallModel.Config;
+        var model = SmallModel.Create(config with { Fusion = config.Fusion with { Enabled = fusion } });
         Scramble(model, 0.6);
         using var scorer = new MultimodalScorer(model, untrained);
         Assert.AreEqual(branches, string.Join(' ', scorer.Branches));
@@ -37,6 +40,29 @@ public sealed class MultimodalScorerTests
         Assert.IsTrue(scores.All(score => score.shape.SequenceEqual([Heads.Length, SmallModel.Entities])));
         Assert.AreEqual(parts, string.Join(' ', explanation.Select(part => part.Part)));
         AreClose(Flat(scores[0]), explanation.Select(part => part.Scores).Aggregate((a, b) => a + b));
+    }
+
+    [TestMethod]
+    public void PathsBesideAnUntrainedFusion_AreAskedOnlyByWhoAsksForThem()
+    {
+        using var scope = NewDisposeScope();
+        using var model = SmallModel.Create(SmallModel.WithPaths);
+        using var without = new MultimodalScorer(model, untrainedFusion: true, paths: false);
+        Assert.AreEqual("mean structure text image", string.Join(' ', without.Branches));
+        using var fused = new MultimodalScorer(model, untrainedFusion: false, paths: false);
+        Assert.AreEqual("fusion structure text image paths", string.Join(' ', fused.Branches)); // the fusion has learned with them
+    }
+
+    [TestMethod]
+    public void StructureAndPaths_AreFused()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var model = SmallModel.Create(SmallModel.WithPaths with { Modalities = [Modality.Structure] });
+        using var scorer = new MultimodalScorer(model);
+        Assert.AreEqual("fusion structure paths", string.Join(' ', scorer.Branches));
+        var scores = scorer.Score(tensor(Heads), tensor(RelationIds));
+        AreClose(Flat(model.Paths!.Forward(model.Facts!, tensor(Heads), tensor(RelationIds), null)), scores[2]);
     }
 
     [TestMethod]

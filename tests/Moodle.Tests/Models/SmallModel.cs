@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Moodle.Configuration;
+using Moodle.Graphs;
 using Moodle.Models;
 using static TorchSharp.torch;
 
@@ -20,6 +22,11 @@ internal static class SmallModel
         Fusion = new FusionConfig { HiddenSize = 8, InteractionRank = 4 },
     };
 
+    /// <summary>The same, and paths along <see cref="Facts"/>.</summary>
+    public static readonly MoodleConfig WithPaths = Config with { Paths = new PathConfig { Enabled = true, HiddenSize = 4, Layers = 2 } };
+
+    public static readonly ImmutableArray<Triple> Facts = [new(0, 0, 1), new(1, 1, 2), new(2, 0, 6), new(6, 1, 0), new(4, 0, 5)];
+
     public static MultimodalModel Create(MoodleConfig config, int seed = 1)
     {
         manual_seed(seed);
@@ -27,6 +34,6 @@ internal static class SmallModel
         {
             [Modality.Text] = new(randn(WithText.Length, 6), WithText, Entities),
             [Modality.Image] = new(randn(WithPictures.Length, 4), WithPictures, Entities),
-        });
+        }, facts: Facts);
     }
 }

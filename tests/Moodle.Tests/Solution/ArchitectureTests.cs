@@ -15,7 +15,7 @@ public sealed partial class ArchitectureTests
         ("Reporting", ["Training", "Evaluation", "Models", "Modalities", "Graphs"]),
         ("Training", ["Evaluation", "Models", "Encoders", "Attention", "Modalities", "Graphs"]),
         ("Evaluation", ["Models", "Graphs"]),
-        ("Models", ["Encoders"]),
+        ("Models", ["Encoders", "Graphs"]),
         ("Encoders", ["Attention", "Modalities"]),
         ("Attention", []),
         ("Modalities", ["Graphs"]),

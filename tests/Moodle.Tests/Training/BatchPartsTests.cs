@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Moodle.Configuration;
 using Moodle.Graphs;
 using Moodle.Models;
+using Moodle.Models.Paths;
 using Moodle.Runtime;
 using Moodle.Training;
 using static Moodle.Tests.Models.Numbers;
@@ -33,6 +34,8 @@ public sealed class BatchPartsTests
     [DataRow("unimodal", "guidance.enabled=false", "modalities=structure,text")]
     [DataRow("refit")]
     [DataRow("fusion")]
+    [DataRow("fusion", "paths.enabled=true", "paths.hidden_size=4", "paths.layers=2")]
+    [DataRow("paths", "paths.enabled=true", "paths.hidden_size=4", "paths.layers=2")]
     public void WhereMemoryRunsOut_PartsGiveTheSame(string kind, params string[] sets)
     {
         var (losses, parameters, messages, rows) = Train(kind, sets, []);
@@ -102,19 +105,28 @@ public sealed class BatchPartsTests
         return ([.. losses], model.state_dict().ToDictionary(entry => entry.Key, entry => Flat(entry.Value)), messages, rows);
     }
 
-    private static BatchParts PartsOf(Stage stage) => stage is FusionStage fusion ? fusion.BalanceParts : ((UnimodalStage)stage).Parts;
+    private static BatchParts PartsOf(Stage stage) => stage switch
+    {
+        FusionStage fusion => fusion.BalanceParts,
+        PathStage paths => paths.Parts,
+        _ => ((UnimodalStage)stage).Parts,
+    };
 
     private static Stage Create(string kind, MoodleConfig config, out MultimodalModel model)
     {
         manual_seed(3);
         EntityFeatures Features(int every) => new(randn(TinyGraph.Entities / every, 6), [.. Enumerable.Range(0, TinyGraph.Entities / every).Select(i => i * every)], TinyGraph.Entities);
         var features = new Dictionary<Modality, EntityFeatures> { [Modality.Text] = Features(2), [Modality.Image] = Features(3) };
-        model = new MultimodalModel(config, TinyGraph.Entities, 5, features);
+        model = new MultimodalModel(config, TinyGraph.Entities, 5, features, facts: s_graph.Train);
         Scramble(model, 0.3);
         TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(TinyGraph.Entities, 5, triples);
         var (queries, validator) = (QueriesOf(s_graph.Train), new Validator(s_graph, config));
-        return kind == "fusion"
-            ? new FusionStage(config, model, model.FusionModule!, queries, QueriesOf(s_graph.Validation), KnownAnswers.Build(TinyGraph.Entities, 5, s_graph.Train, s_graph.Validation), validator, CPU)
+        return kind == "paths"
+            ? new PathStage(config.Paths, model, queries, model.Facts!, validator, CPU)
+            : kind == "fusion"
+            ? new FusionStage(
+                config, model, model.FusionModule!, queries, QueriesOf(s_graph.Validation), KnownAnswers.Build(TinyGraph.Entities, 5, s_graph.Train, s_graph.Validation), validator, CPU,
+                model.Paths is { } paths ? new PathScorer(paths, model.Facts!) : null)
             : new UnimodalStage(config, model, queries, validator, CPU, kind == "refit" ? new FusedVectorTask(config, model, model.FusionModule!, queries, CPU) : null);
     }
 }

@@ -17,6 +17,7 @@ public sealed partial class ConfigKeysTests
         "image.encoder.kind=vit", "image.encoder.patch_size=4", "structure.dropout=0.1", "guidance.warmup_epochs=2", "guidance.exact_entities=10", "guidance.top_k=5",
         "text.encoder.layers=2", "text.encoder.attention.kind=cpu", "text.encoder.attention.threshold=4", "text.encoder.attention.block=4", "text.encoder.attention.step=1",
         "text.encoder.attention.init=1", "text.encoder.attention.local=1", "text.encoder.attention.theta=0.01",
+        "paths.enabled=true", "paths.epochs=1", "paths.hidden_size=4", "paths.layers=2", "paths.batch_size=200",
         "training.clip_norm=0.01", "training.refit.epochs=1", "fusion.hold_out=0.2", "training.validation_triples=20", "evaluation.bootstrap_samples=10",
     ];
 
@@ -32,6 +33,8 @@ public sealed partial class ConfigKeysTests
         ["text.encoder.precision"] = "bfloat16",
         ["image.encoder.precision"] = "bfloat16",
         ["fusion.hold_out_by"] = "triple",
+        ["paths.hide"] = "triple",
+        ["paths.answers_per_row"] = "1",
         ["text.encoder.attention.precision"] = "bfloat16",
         ["text.encoder.attention.threshold"] = "12",
         ["text.encoder.attention.layers"] = "0",

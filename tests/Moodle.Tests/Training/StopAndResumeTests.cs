@@ -21,7 +21,11 @@ public sealed class StopAndResumeTests
     }
 
     // A branch rate, learned weights and dropout: all that has a state of its own.
-    private static readonly string[] s_sets = ["training.refit.learning_rate=0.05", "training.task_weights=uncertainty", "structure.dropout=0.1", "training.patience=2"];
+    private static readonly string[] s_sets =
+    [
+        "training.refit.learning_rate=0.05", "training.task_weights=uncertainty", "structure.dropout=0.1", "training.patience=2",
+        "paths.enabled=true", "paths.hidden_size=4", "paths.layers=2", "paths.dropout=0.1", "paths.epochs=2", "paths.batch_size=200",
+    ];
 
     [ClassCleanup]
     public static void Delete() => s_graph.Dispose();

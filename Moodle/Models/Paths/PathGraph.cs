@@ -1,0 +1,187 @@
+using System.Collections.Immutable;
+using Moodle.Graphs;
+using static TorchSharp.torch;
+
+namespace Moodle.Models.Paths;
+
+/// <summary>
+/// The training triples and their reciprocals as edges along which messages go: (u, r, v) carries from u to v, and (v, r + |R|, u) back. Each stands once. As every
+/// edge has its reciprocal, an entity has as many edges to it as from it, and one list of offsets serves both directions.
+/// </summary>
+public sealed class PathGraph : IDisposable
+{
+    /// <summary>Entities with more edges than this are shared out over several warps of a GPU.</summary>
+    internal const int HubDegree = 256;
+
+    private readonly Tensor _keys; // int64 [units], ascending
+    private readonly bool _byPair;
+
+    /// <summary>Lists the edges on a device; what it holds is in no dispose scope.</summary>
+    /// <param name="triples">The training triples; duplicates count once.</param>
+    /// <param name="entityCount">|E|.</param>
+    /// <param name="relationCount">|R|.</param>
+    /// <param name="device">Where the network computes.</param>
+    /// <param name="byPair">Whether <see cref="Hide"/> hides all edges between two entities, or else a triple and its reciprocal alone.</param>
+    public PathGraph(ImmutableArray<Triple> triples, int entityCount, int relationCount, Device device, bool byPair = true)
+    {
+        (EntityCount, RelationCount, _byPair) = (entityCount, relationCount, byPair);
+        // Sorted by target, relation, source, as one number each.
+        long relations = 2L * relationCount;
+        var keys = triples.SelectMany(triple => new[]
+        {
+            (((triple.Tail * relations) + triple.Relation) * entityCount) + triple.Head,
+            (((triple.Head * relations) + triple.Relation + relationCount) * entityCount) + triple.Tail,
+        }).Distinct().ToArray();
+        Array.Sort(keys);
+        var edges = Array.ConvertAll(keys, key => (Source: (int)(key % entityCount), Relation: (int)(key / entityCount % relations), Target: (int)(key / entityCount / relations)));
+        var units = Array.ConvertAll(edges, edge => UnitOf(edge.Source, edge.Relation, edge.Target));
+        long[] distinct = [.. units.Distinct().Order()];
+
+        OffsetsOnHost = new int[entityCount + 1];
+        foreach (var edge in edges)
+        {
+            OffsetsOnHost[edge.Target + 1]++;
+        }
+
+        for (var entity = 0; entity < entityCount; entity++)
+        {
+            OffsetsOnHost[entity + 1] += OffsetsOnHost[entity];
+        }
+
+        // By target; then the same edges by source, relation, target.
+        var incoming = new int[4 * edges.Length];
+        for (var i = 0; i < edges.Length; i++)
+        {
+            var (source, relation, target) = edges[i];
+            ReadOnlySpan<int> edge = [source, relation, i - OffsetsOnHost[target], Array.BinarySearch(distinct, units[i])];
+            edge.CopyTo(incoming.AsSpan(4 * i));
+        }
+
+        var order = Enumerable.Range(0, edges.Length).ToArray();
+        Array.Sort(Array.ConvertAll(edges, edge => (((edge.Source * relations) + edge.Relation) * entityCount) + edge.Target), order);
+        var outgoing = new int[4 * edges.Length];
+        for (var i = 0; i < edges.Length; i++)
+        {
+            incoming.AsSpan(4 * order[i], 4).CopyTo(outgoing.AsSpan(4 * i));
+            outgoing[4 * i] = edges[order[i]].Target;
+        }
+
+        var degrees = Enumerable.Range(0, entityCount).Select(entity => OffsetsOnHost[entity + 1] - OffsetsOnHost[entity]).ToArray();
+        (EdgeCount, UnitCount, MaximalDegree, HubCount) = (edges.Length, distinct.Length, degrees.DefaultIfEmpty().Max(), degrees.Count(degree => degree > HubDegree));
+        using var scope = NewDisposeScope();
+        Tensor Keep(Tensor onHost) => onHost.to(device).DetachFromDisposeScope();
+        Offsets = Keep(tensor(OffsetsOnHost));
+        Incoming = Keep(tensor(incoming).view(-1, 4));
+        Outgoing = Keep(tensor(outgoing).view(-1, 4));
+        ByDegree = Keep(tensor(Enumerable.Range(0, entityCount).OrderByDescending(entity => degrees[entity]).ToArray()));
+        _keys = Keep(tensor(distinct));
+        var logarithms = Array.ConvertAll(degrees, degree => Math.Log(degree + 1));
+        var mean = Math.Max(logarithms.DefaultIfEmpty().Average(), double.Epsilon);
+        Scale = Keep(tensor(Array.ConvertAll(logarithms, logarithm => (float)(logarithm / mean))));
+        InverseScale = Keep(Scale.clamp_min(0.01).reciprocal());
+    }
+
+    /// <summary>|E|.</summary>
+    public int EntityCount { get; }
+
+    /// <summary>|R|; edges have relations 0 to 2|R|-1.</summary>
+    public int RelationCount { get; }
+
+    /// <summary>Edges, reciprocals counted.</summary>
+    public int EdgeCount { get; }
+
+    /// <summary>What can be hidden: pairs of entities between which there are edges (an entity may be a pair with itself), or triples.</summary>
+    public int UnitCount { get; }
+
+    /// <summary>Where its tensors are.</summary>
+    public Device Device => Offsets.device;
+
+    /// <summary>
+    /// float32 [|E|]: log(degree + 1) divided by its mean over all entities (Corso et al. 2020), the degree counting edges to the entity and 1 the query's
+    /// own message. Hidden edges count too.
+    /// </summary>
+    public Tensor Scale { get; }
+
+    /// <summary>float32 [|E|]: 1 / <see cref="Scale"/>, at most 100.</summary>
+    internal Tensor InverseScale { get; }
+
+    /// <summary>int32 [|E| + 1]: where the edges of each entity begin, in both lists.</summary>
+    internal Tensor Offsets { get; }
+
+    /// <summary>The same numbers.</summary>
+    internal int[] OffsetsOnHost { get; }
+
+    /// <summary>int32 [edges, 4], by target, relation and source: source, relation, position among the target's edges, unit.</summary>
+    internal Tensor Incoming { get; }
+
+    /// <summary>int32 [edges, 4], by source, relation and target: target, relation, position among the target's edges, unit.</summary>
+    internal Tensor Outgoing { get; }
+
+    /// <summary>int32 [|E|]: the entities, those of most edges first.</summary>
+    internal Tensor ByDegree { get; }
+
+    /// <summary>How many entities have more than <see cref="HubDegree"/> edges.</summary>
+    internal int HubCount { get; }
+
+    /// <summary>Most edges to one entity.</summary>
+    internal int MaximalDegree { get; }
+
+    /// <summary>
+    /// Which edges a batch must not see: a triple that training asks for could be read off the graph. Either all edges between a query's head and an answer are hidden, of
+    /// any relation and in both directions, or the triple and its reciprocal. Waits for no device.
+    /// </summary>
+    /// <param name="heads">int64 [n], on the graph's device.</param>
+    /// <param name="relations">int64 [n], 0 to 2|R|-1.</param>
+    /// <param name="answers">int64 [n]; what the graph does not have changes nothing.</param>
+    /// <returns>uint8 [units], 1 where hidden.</returns>
+    public Tensor Hide(Tensor heads, Tensor relations, Tensor answers)
+    {
+        ArgumentNullException.ThrowIfNull(heads);
+        ArgumentNullException.ThrowIfNull(relations);
+        ArgumentNullException.ThrowIfNull(answers);
+        using var scope = NewDisposeScope();
+        // One more than there are units: what is not in the graph goes there.
+        var hidden = zeros(UnitCount + 1, ScalarType.Byte, Device);
+        if (UnitCount > 0)
+        {
+            var keys = UnitsOf(heads, relations, answers);
+            var found = searchsorted(_keys, keys).clamp_max(UnitCount - 1);
+            hidden.index_fill_(0, where(_keys.index_select(0, found).eq(keys), found, full_like(found, UnitCount)), 1);
+        }
+
+        return hidden.narrow(0, 0, UnitCount).MoveToOuterDisposeScope();
+    }
+
+    // One number for what is hidden together: smaller entity * |E| + larger, or (head * |R| + relation) * |E| + tail of the triple that the edge or its reciprocal stands for.
+    private long UnitOf(int source, int relation, int target)
+    {
+        if (_byPair)
+        {
+            return ((long)Math.Min(source, target) * EntityCount) + Math.Max(source, target);
+        }
+
+        var (head, tail) = relation < RelationCount ? (source, target) : (target, source);
+        return ((((long)head * RelationCount) + (relation % RelationCount)) * EntityCount) + tail;
+    }
+
+    // The same on the device.
+    private Tensor UnitsOf(Tensor sources, Tensor relations, Tensor targets)
+    {
+        if (_byPair)
+        {
+            return (minimum(sources, targets) * (long)EntityCount) + maximum(sources, targets);
+        }
+
+        var forward = relations.lt(RelationCount);
+        return (((where(forward, sources, targets) * (long)RelationCount) + relations.remainder(RelationCount)) * (long)EntityCount) + where(forward, targets, sources);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var tensor in (Tensor[])[Offsets, Incoming, Outgoing, ByDegree, Scale, InverseScale, _keys])
+        {
+            tensor.Dispose();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+using Moodle.Runtime;
+using Moodle.Runtime.Cuda;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Moodle.Models.Paths;
+
+/// <summary>
+/// <see cref="PathAggregation"/> by kernels: no message is ever written to memory. States are bfloat16, sums float32. All of it is deterministic but the gradient of the
+/// relations' vectors, to which the entities add atomically.
+/// </summary>
+internal static class PathKernels
+{
+    private const int Warps = 8;
+    private const int Threads = 32 * Warps;
+    private const int Span = 256;
+    private const int Columns = 8;
+    private const int MostEdges = 0xFFFE; // positions are of 16 bits, and one of them means no edge
+    private static readonly CudaKernels s_kernels = new("Moodle.Models.Kernels.paths.cu");
+
+    /// <summary>Whether the kernels can run on a graph with states of a size; libtorch's operations take their place.</summary>
+    public static bool Fit(PathGraph graph, int size) =>
+        graph.Device.type == DeviceType.CUDA && size % Columns == 0 && graph.MaximalDegree <= MostEdges && s_kernels.For(graph.Device) is not null;
+
+    /// <summary>The kernels of a device on which they <see cref="Fit"/>.</summary>
+    public static CudaModule Module(Device device) => s_kernels.For(device)!;
+
+    /// <summary>Aggregates; positions are of 16 bits, all of them 1 where a query's own message was highest or lowest.</summary>
+    public static PathMessages Forward(Tensor states, Tensor relations, Tensor queries, PathEdges edges)
+    {
+        using var none = no_grad();
+        using var scope = NewDisposeScope();
+        var (entities, count, size) = (states.shape[0], states.shape[1], states.shape[2]);
+        var output = empty([entities, count, 4 * size], ScalarType.BFloat16, states.device);
+        var highest = empty([entities, count, size], ScalarType.Int16, states.device);
+        var lowest = empty_like(highest);
+        var counts = empty([entities], ScalarType.Float32, states.device);
+        Launch(
+            "path_forward", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), queries.to(ScalarType.BFloat16).Address(),
+            output.Address(), highest.Address(), lowest.Address(), counts.Address());
+        return new(output.MoveToOuterDisposeScope(), highest.MoveToOuterDisposeScope(), lowest.MoveToOuterDisposeScope(), counts.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The gradients of states, relations and queries; the latter two are float32.</summary>
+    public static (Tensor States, Tensor Relations, Tensor Queries) Backward(
+        Tensor gradient, Tensor states, Tensor relations, Tensor queries, PathMessages result, PathEdges edges)
+    {
+        using var none = no_grad();
+        using var scope = NewDisposeScope();
+        var (levels, slopes, toStates) = (empty_like(states), empty_like(states), empty_like(states));
+        var toRelations = zeros(relations.shape, ScalarType.Float32, states.device);
+        var toQueries = empty(queries.shape, ScalarType.Float32, states.device);
+        var (highest, lowest) = (result.Highest.Address(), result.Lowest.Address());
+        Launch(
+            "path_slopes", states, edges, edges.Graph.Incoming, gradient.Address(), result.Output.Address(), result.Counts.Address(), queries.to(ScalarType.BFloat16).Address(),
+            highest, lowest, levels.Address(), slopes.Address(), toQueries.Address());
+        Launch(
+            "path_backward", states, edges, edges.Graph.Outgoing, gradient.Address(), states.Address(), relations.to(ScalarType.BFloat16).Address(), levels.Address(),
+            slopes.Address(), highest, lowest, toStates.Address(), toRelations.Address());
+        return (toStates.MoveToOuterDisposeScope(), toRelations.MoveToOuterDisposeScope(), toQueries.MoveToOuterDisposeScope());
+    }
+
+    private static void Launch(string kernel, Tensor states, PathEdges edges, Tensor list, params ReadOnlySpan<nint> arguments)
+    {
+        var graph = edges.Graph;
+        var (entities, columns) = (graph.EntityCount, checked((int)(states.shape[1] * states.shape[2])));
+        if (entities == 0 || columns == 0)
+        {
+            return;
+        }
+
+        (long, int) blocks = kernel == "path_slopes"
+            ? ((((long)entities * (columns / Columns)) + Threads - 1) / Threads, 1)
+            : (graph.HubCount + ((entities - graph.HubCount + Warps - 1) / Warps), (columns + Span - 1) / Span);
+        Module(states.device).Launch(
+            kernel, blocks, Threads, 0,
+            new Addresses(
+                graph.Offsets.Address(), list.Address(), graph.ByDegree.Address(), edges.Hidden?.Address() ?? 0, edges.Heads.Address(), entities, graph.HubCount, columns,
+                (int)states.shape[2]),
+            arguments);
+    }
+
+    // As the kernels declare it.
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct Addresses(nint Offsets, nint Edges, nint Order, nint Hidden, nint Heads, int Entities, int Hubs, int Columns, int Size);
+}

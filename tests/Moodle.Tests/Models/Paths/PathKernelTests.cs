@@ -1,0 +1,169 @@
+using Moodle.Graphs;
+using Moodle.Models.Paths;
+using Moodle.Tests.Support;
+using TorchSharp;
+using static Moodle.Tests.Models.Numbers;
+using static TorchSharp.torch;
+
+namespace Moodle.Tests.Models.Paths;
+
+[TestClass]
+[TestCategory("Gpu")]
+public sealed class PathKernelTests
+{
+    private const int Relations = 5;
+
+    [TestInitialize]
+    public void Require() => AnyGpu.Require();
+
+    // Columns below, at and above a warp's 256; with and without hidden edges. Inputs are numbers of bfloat16, so that both sides see the same.
+    [TestMethod]
+    [DataRow(32, 1, true)]
+    [DataRow(32, 3, false)]
+    [DataRow(32, 8, true)]
+    [DataRow(64, 16, true)]
+    [DataRow(32, 64, false)]
+    [DataRow(40, 13, true)]
+    public void Kernels_SayWhatTheOperationsSay(int size, int queries, bool hides)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(7);
+        using var onCpu = Graph(CPU);
+        using var onGpu = Graph(CUDA);
+        Assert.IsTrue(PathKernels.Fit(onGpu, size));
+        Tensor Draw(params long[] shape) => randn(shape).to(ScalarType.BFloat16).to(ScalarType.Float32);
+        var (states, relations, query) = (Draw(onCpu.EntityCount, queries, size), Draw(2 * Relations, queries, size), Draw(queries, size));
+        // Entities that no message reached yet: zeros, which tie with the messages to all but the heads.
+        states.narrow(0, 100, 40).zero_();
+        var heads = randint(onCpu.EntityCount, [queries], ScalarType.Int64);
+        heads.narrow(0, 0, 1).zero_(); // the hub asks too
+        var (a, b) = (randint(onCpu.EntityCount, [40], ScalarType.Int64), zeros(40, ScalarType.Int64));
+        var gradient = Draw(onCpu.EntityCount, queries, 4 * size);
+
+        var expected = Run(onCpu, CPU, ScalarType.Float32);
+        // What the kernels leave unwritten shows.
+        using (var poison = full([64 << 20], float.NaN, device: CUDA))
+        {
+        }
+
+        var actual = Run(onGpu, CUDA, ScalarType.BFloat16);
+        string[] names = ["mean, max, min, std", "states' gradient", "relations' gradient", "queries' gradient"];
+        for (var i = 0; i < names.Length; i++)
+        {
+            var (should, has) = (expected[i].to(ScalarType.Float64), actual[i].cpu().to(ScalarType.Float64));
+            Assert.IsTrue(has.isfinite().all().item<bool>(), names[i]);
+            var error = ((should - has).square().mean() / should.square().mean()).sqrt().item<double>();
+            // A query's own message is one number, and where it stands out its gradient is made of the rounded mean's distance to it.
+            Assert.IsLessThan(i == 0 ? 0.003 : i == 3 ? 0.02 : 0.006, error, names[i]);
+        }
+
+        var (output, other) = (expected[0].view(-1, 4, size), actual[0].cpu().to(ScalarType.Float32).view(-1, 4, size));
+        for (var part = 0; part < 4; part++)
+        {
+            Assert.IsTrue(other.select(1, part).allclose(output.select(1, part), 0.005, 0.003), $"aggregate {part}");
+        }
+
+        Tensor[] Run(PathGraph graph, Device device, ScalarType type)
+        {
+            var hidden = hides ? graph.Hide(a.to(device), zeros_like(a).to(device), b.to(device)) : null;
+            Tensor[] inputs = [states.to(type).to(device), relations.to(device), query.to(device)];
+            inputs = [.. inputs.Select(input => input.detach().clone().requires_grad_())];
+            var result = PathAggregation.Aggregate(inputs[0], inputs[1], inputs[2], heads.to(device), graph, hidden);
+            autograd.backward([result], [gradient.to(type).to(device)]);
+            return [result.detach(), .. inputs.Select(input => input.grad!)];
+        }
+    }
+
+    [TestMethod]
+    [DataRow(32, 3)]
+    [DataRow(64, 2)]
+    [DataRow(40, 2)] // no kernel updates states of this size
+    public void TheNetwork_AnswersAsOnTheCpu(int size, int layers)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(8);
+        var (heads, relations) = (randint(400, [16], ScalarType.Int64), randint(2 * Relations, [16], ScalarType.Int64));
+        using var network = new PathNetwork(size, layers, 0, Relations);
+        var factors = randn(16, 3400);
+        var (expected, expectedGradients) = Answer(CPU);
+        var (actual, gradients) = Answer(CUDA);
+        Assert.IsGreaterThan(0.999, Cosine(expected - expected.mean(), actual - actual.mean()), "logits");
+        foreach (var (name, gradient) in expectedGradients)
+        {
+            // Rounded states have other maxima here and there, and other numbers above zero: the deeper, the more; a bias' gradient is a sum over all entities that nearly cancels.
+            Assert.IsGreaterThan(name.EndsWith("bias", StringComparison.Ordinal) ? 0.95 : 0.97, Cosine(gradient, gradients[name]), name);
+        }
+
+        Tensor Whole(Dictionary<string, Tensor> parts) => cat([.. expectedGradients.Keys.Select(name => parts[name].flatten())], 0);
+        Assert.IsGreaterThan(0.99, Cosine(Whole(expectedGradients), Whole(gradients)), "gradient");
+
+        (Tensor Logits, Dictionary<string, Tensor> Gradients) Answer(Device device)
+        {
+            network.to(device);
+            network.zero_grad();
+            using var graph = Graph(device);
+            var hidden = graph.Hide(heads.to(device), relations.to(device), relations.to(device));
+            var logits = network.Forward(graph, heads.to(device), relations.to(device), hidden);
+            Assert.AreEqual(ScalarType.Float32, logits.dtype);
+            (logits * factors.to(device)).sum().backward();
+            return (logits.detach().cpu(), network.named_parameters().ToDictionary(entry => entry.name, entry => entry.parameter.grad!.cpu()));
+        }
+    }
+
+    // The norm's bias is so high that nothing but what is dropped stays as it was.
+    [TestMethod]
+    public void Dropout_DropsItsShare_AndTheGradientTheSame()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(9);
+        using var graph = Graph(CUDA);
+        var rows = graph.EntityCount * 3L;
+        Tensor Draw(long columns) => randn([rows, columns], ScalarType.BFloat16, CUDA).requires_grad_();
+        var (own, parts, states) = (Draw(32), Draw(96), Draw(32));
+        var (weight, bias) = (ones(32, device: CUDA).requires_grad_(), full([32], 9f, device: CUDA).requires_grad_());
+        Tensor Next(long seed, double dropout) => PathUpdate.Next(own, parts, states, weight, bias, graph, tensor([seed], device: CUDA), dropout);
+        var next = Next(5, 0.25);
+        var kept = (next - states).ne(0).to(ScalarType.Float32);
+        Assert.AreEqual(0.75, kept.mean().item<float>(), 0.005);
+        Assert.AreEqual(9 / 0.75, ((next - states).to(ScalarType.Float32).sum() / kept.sum()).item<float>(), 0.02);
+        next.sum().backward();
+        AreClose(Flat(kept.sum([0]) / 0.75), bias.grad!, 1e-3, "bias");
+        Assert.IsTrue(next.equal(Next(5, 0.25)).all().item<bool>());
+        Assert.IsFalse(next.equal(Next(6, 0.25)).all().item<bool>());
+    }
+
+    // Autograd asks for gradients on a thread of its own; what it was handed last may stay until it asks again.
+    [TestMethod]
+    public void AStep_LeavesNoTensorBehind()
+    {
+        using var scope = NewDisposeScope();
+        using var graph = Graph(CUDA);
+        using var network = new PathNetwork(32, 2, 0.1, Relations);
+        network.to(CUDA);
+        var (heads, relations) = (zeros(4, ScalarType.Int64, CUDA), zeros(4, ScalarType.Int64, CUDA));
+        long Left()
+        {
+            using (NewDisposeScope())
+            {
+                network.Forward(graph, heads, relations, null).sum().backward();
+            }
+
+            return Tensor.TotalCount;
+        }
+
+        Left();
+        var second = Left();
+        Assert.IsLessThanOrEqualTo(second, Left());
+    }
+
+    private static double Cosine(Tensor a, Tensor b) => nn.functional.cosine_similarity(a.flatten(), b.flatten(), 0).item<float>();
+
+    // Entity 0 has 3,000 edges and more; a few hundred entities have many, most have one or two, the last none.
+    private static PathGraph Graph(Device device)
+    {
+        var random = new Random(9);
+        var hub = Enumerable.Range(1, 3000).Select(tail => new Triple(0, random.Next(Relations), tail));
+        var dense = Enumerable.Range(0, 4000).Select(_ => new Triple(random.Next(200), random.Next(Relations), random.Next(200)));
+        return new PathGraph([.. hub, .. dense, new(7, 0, 7), new(7, 1, 8), new(7, 2, 8)], 3400, Relations, device);
+    }
+}
