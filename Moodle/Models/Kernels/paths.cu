@@ -11,6 +11,7 @@ typedef unsigned short u16;
 #define SPAN 256 // columns of a warp
 #define ALL ~0u
 #define NO_EDGE 0xffff
+#define SOME_EDGE 0xfffe // one of those that brought a zero which takes no gradient
 #define INFINITE __int_as_float(0x7f800000)
 
 struct Graph
@@ -21,6 +22,7 @@ struct Graph
     const unsigned char* hidden; // [units], 1 where hidden, or null
     const i64* heads;            // [queries]
     int entities, hubs, columns, size;
+    int atHeads;                 // 1 where states are zero but at their queries' heads
 };
 
 struct Eight
@@ -127,6 +129,21 @@ __device__ __forceinline__ int next(unsigned& edges)
     return lane;
 }
 
+// Whether an entity is the head of one of the queries whose columns a warp takes; head is that of the lane's own. All lanes must call.
+__device__ __forceinline__ bool asks(int entity, int head, int size)
+{
+    bool found = false;
+    for (int lane = 0; lane < 32; lane += size / 8)
+    {
+        found |= __shfl_sync(ALL, head, lane) == entity;
+    }
+    const bool last = __shfl_sync(ALL, head, 31) == entity; // where a span ends within a query
+    return found || last;
+}
+
+// The head of the query that a column belongs to, or -1.
+__device__ __forceinline__ int head_of(const Graph& g, int column) { return column < g.columns ? (int)g.heads[column / g.size] : -1; }
+
 // What the messages to an entity come to so far.
 struct Sums
 {
@@ -159,7 +176,7 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
 {
     __shared__ float parts[4][8][32];
     __shared__ unsigned positions[2][8][32];
-    __shared__ int seenByOthers;
+    __shared__ int seenByOthers, silentOfOthers;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, column = blockIdx.y * SPAN + lane * 8;
     const bool active = column < g.columns;
     const Task task = task_of(g);
@@ -176,15 +193,23 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
     {
         all.atHigh[i] = all.atLow[i] = NO_EDGE;
     }
-    int seen = 0;
+    int seen = 0, silent = 0, last = -1;
+    const int head = g.atHeads ? head_of(g, column) : -1;
+    uint4 weight = make_uint4(0, 0, 0, 0); // of relation last
     for (int base = task.first; base < task.end; base += 32)
     {
         int4 edge;
         unsigned edges = visible(g, base, task.end, edge);
         seen += __popc(edges);
+        if (g.atHeads)
+        {
+            const unsigned all = edges;
+            edges &= __ballot_sync(ALL, asks(edge.x, head, g.size));
+            silent += __popc(all & ~edges);
+        }
         while (edges != 0)
         {
-            // Four at a time, for their rows to be fetched together.
+            // Four at a time, for their rows to be fetched together. Edges of one relation follow each other.
             uint4 h[4], w[4];
             int position[4];
 #pragma unroll
@@ -193,12 +218,17 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
                 const int from = next(edges), source = __shfl_sync(ALL, edge.x, from & 31), relation = __shfl_sync(ALL, edge.y, from & 31);
                 const int place = __shfl_sync(ALL, edge.z, from & 31);
                 position[e] = from < 0 ? -1 : place;
-                h[e] = w[e] = make_uint4(0, 0, 0, 0);
+                h[e] = make_uint4(0, 0, 0, 0);
                 if (from >= 0 && active)
                 {
                     h[e] = load(states + (i64)source * g.columns + column);
-                    w[e] = load(relations + (i64)relation * g.columns + column);
+                    if (relation != last)
+                    {
+                        weight = load(relations + (i64)relation * g.columns + column);
+                        last = relation;
+                    }
                 }
+                w[e] = weight;
             }
 #pragma unroll
             for (int e = 0; e < 4; e++)
@@ -219,7 +249,7 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
     {
         if (threadIdx.x == 0)
         {
-            seenByOthers = 0;
+            seenByOthers = silentOfOthers = 0;
         }
         // One after the other, in the order of the edges.
         for (int other = 1; other < WARPS; other++)
@@ -240,6 +270,7 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
                 if (lane == 0)
                 {
                     seenByOthers += seen;
+                    silentOfOthers += silent;
                 }
             }
             __syncthreads();
@@ -257,6 +288,15 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
             return;
         }
         seen += seenByOthers;
+        silent += silentOfOthers;
+    }
+    if (silent > 0)
+    {
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+        {
+            join(all, i, 0, 0, 0, SOME_EDGE, 0, SOME_EDGE);
+        }
     }
     const float count = seen + 1, share = 1 / count;
     if (lane == 0 && blockIdx.y == 0)
@@ -333,33 +373,71 @@ path_slopes(const u16* __restrict__ gradient, const u16* __restrict__ output, co
     }
 }
 
-__device__ __forceinline__ bool has_zero(unsigned halves) { return ((halves - 0x00010001u) & ~halves & 0x80008000u) != 0; }
-
-// Whether one of eight positions is the given one, which stands in both halves of twice.
-__device__ __forceinline__ bool holds(const uint4& x, unsigned twice)
+// Grid: blocks of entities, spans of columns. marks [edges by target, columns / 8]: which of eight columns have their maximum (the low eight bits) or minimum from the
+// edge, two bytes where path_backward would have to read 32 of positions.
+extern "C" __global__ void __launch_bounds__(32 * WARPS)
+path_marks(const u16* __restrict__ highest, const u16* __restrict__ lowest, u16* __restrict__ marks, Graph g)
 {
-    return has_zero(x.x ^ twice) || has_zero(x.y ^ twice) || has_zero(x.z ^ twice) || has_zero(x.w ^ twice);
+    const int column = blockIdx.y * SPAN + (threadIdx.x & 31) * 8;
+    const Task task = task_of(g);
+    if (task.entity < 0 || column >= g.columns)
+    {
+        return;
+    }
+    const i64 place = (i64)task.entity * g.columns + column;
+    const uint4 atHigh = load(highest + place), atLow = load(lowest + place);
+    const int first = g.offsets[task.entity];
+    u16* to = marks + (i64)task.first * (g.columns / 8) + column / 8;
+    for (int position = task.first - first; position < task.end - first; position++)
+    {
+        unsigned mark = 0;
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+        {
+            mark |= half_word(atHigh, i) == (unsigned)position ? 1u << i : 0;
+            mark |= half_word(atLow, i) == (unsigned)position ? 256u << i : 0;
+        }
+        *to = (u16)mark;
+        to += g.columns / 8;
+    }
 }
 
-// Grid: blocks of entities, spans of columns. g.edges are by source and, within it, by relation, so that a relation's gradient is summed in registers before it is
-// added to toRelations [2|R|, columns], in no fixed order. toStates [entities, columns].
-extern "C" __global__ void __launch_bounds__(32 * WARPS)
+// Adds what came over the edges of one relation to its gradient.
+__device__ __forceinline__ void add_relation(float* toRelations, const Graph& g, int relation, int column, const Eight& toMessages, const Eight& from)
+{
+    float* to = toRelations + (i64)relation * g.columns + column;
+    const float *t = toMessages.of, *f = from.of;
+    add(to, t[0] * f[0], t[1] * f[1], t[2] * f[2], t[3] * f[3]);
+    add(to + 4, t[4] * f[4], t[5] * f[5], t[6] * f[6], t[7] * f[7]);
+}
+
+// Grid: blocks of entities, spans of columns. g.edges are by source and, within it, by relation: all messages from an entity along one relation are the same, so that
+// their gradients are summed before they are multiplied, and added once to toRelations [2|R|, columns], in no fixed order. toStates [entities, columns].
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
 path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ levels,
-    const u16* __restrict__ slopes, const u16* __restrict__ highest, const u16* __restrict__ lowest, u16* __restrict__ toStates,
-    float* __restrict__ toRelations, Graph g)
+    const u16* __restrict__ slopes, const u16* __restrict__ marks, u16* __restrict__ toStates, float* __restrict__ toRelations, Graph g)
 {
     __shared__ float parts[8][32];
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, column = blockIdx.y * SPAN + lane * 8;
     const bool active = column < g.columns;
-    const Task task = task_of(g);
+    Task task = task_of(g);
     if (task.entity < 0)
     {
         return;
     }
+    if (g.atHeads && !asks(task.entity, head_of(g, column), g.size))
+    {
+        // A state that is zero for all of these queries: nobody asks for its gradient, and it gives the relations none.
+        task.end = task.first;
+    }
     const uint4 h = active ? load(states + (i64)task.entity * g.columns + column) : make_uint4(0, 0, 0, 0);
-    const int inQuery = column % g.size;
-    const i64 extremes = (i64)(column / g.size) * g.size * 4 + inQuery + g.size; // of the maximum, in a row of gradient
-    Eight toState = filled(0), toRelation = filled(0);
+    const i64 extremes = (i64)(column / g.size) * g.size * 4 + column % g.size + g.size; // of the maximum, in a row of gradient
+    Eight from, toState = filled(0), by = filled(0), message = filled(0), toMessages = filled(0); // the last three of the edges of one relation
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+    {
+        from.of[i] = number(h, i);
+    }
     int relation = -1;
     for (int base = task.first; base < task.end; base += 32)
     {
@@ -367,40 +445,33 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
         unsigned edges = visible(g, base, task.end, edge);
         while (edges != 0)
         {
-            uint4 w[2], level[2], slope[2], toHigh[2], toLow[2], atHigh[2], atLow[2];
-            int about[2];
-            unsigned twice[2];
+            uint4 w[4], level[4], slope[4];
+            unsigned mark[4];
+            int about[4], target[4];
+            int last = relation;
 #pragma unroll
-            for (int e = 0; e < 2; e++)
+            for (int e = 0; e < 4; e++)
             {
-                const int from = next(edges), target = __shfl_sync(ALL, edge.x, from & 31), which = __shfl_sync(ALL, edge.y, from & 31);
-                const unsigned position = __shfl_sync(ALL, edge.z, from & 31);
-                about[e] = from < 0 ? -1 : which;
-                twice[e] = position | position << 16;
-                w[e] = level[e] = slope[e] = toHigh[e] = toLow[e] = make_uint4(0, 0, 0, 0);
-                atHigh[e] = atLow[e] = make_uint4(ALL, ALL, ALL, ALL);
-                if (from >= 0 && active)
+                const int at = next(edges), which = __shfl_sync(ALL, edge.y, at & 31), index = __shfl_sync(ALL, edge.z, at & 31);
+                target[e] = __shfl_sync(ALL, edge.x, at & 31);
+                about[e] = at < 0 ? -1 : which;
+                w[e] = level[e] = slope[e] = make_uint4(0, 0, 0, 0);
+                mark[e] = 0;
+                if (at >= 0 && active)
                 {
-                    const i64 place = (i64)target * g.columns + column;
-                    w[e] = load(relations + (i64)which * g.columns + column);
+                    const i64 place = (i64)target[e] * g.columns + column;
                     level[e] = load(levels + place);
                     slope[e] = load(slopes + place);
-                    atHigh[e] = load(highest + place);
-                    atLow[e] = load(lowest + place);
-                    // Few edges bring an extreme, but most warps have one among their columns.
-                    const u16* row = gradient + (i64)target * g.columns * 4 + extremes;
-                    if (holds(atHigh[e], twice[e]))
+                    mark[e] = marks[(i64)index * (g.columns / 8) + column / 8];
+                    if (which != last)
                     {
-                        toHigh[e] = load(row);
-                    }
-                    if (holds(atLow[e], twice[e]))
-                    {
-                        toLow[e] = load(row + g.size);
+                        w[e] = load(relations + (i64)which * g.columns + column);
                     }
                 }
+                last = at < 0 ? last : which;
             }
 #pragma unroll
-            for (int e = 0; e < 2; e++)
+            for (int e = 0; e < 4; e++)
             {
                 if (about[e] < 0)
                 {
@@ -410,32 +481,48 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
                 {
                     if (relation >= 0 && active)
                     {
-                        float* to = toRelations + (i64)relation * g.columns + column;
-                        add(to, toRelation.of[0], toRelation.of[1], toRelation.of[2], toRelation.of[3]);
-                        add(to + 4, toRelation.of[4], toRelation.of[5], toRelation.of[6], toRelation.of[7]);
+                        add_relation(toRelations, g, relation, column, toMessages, from);
                     }
                     relation = about[e];
-                    toRelation = filled(0);
+#pragma unroll
+                    for (int i = 0; i < 8; i++)
+                    {
+                        toState.of[i] += toMessages.of[i] * by.of[i];
+                        by.of[i] = number(w[e], i);
+                        message.of[i] = from.of[i] * by.of[i];
+                        toMessages.of[i] = 0;
+                    }
                 }
-                const unsigned position = twice[e] & 0xffff;
 #pragma unroll
                 for (int i = 0; i < 8; i++)
                 {
-                    const float from = number(h, i), by = number(w[e], i);
-                    float toMessage = number(level[e], i) + number(slope[e], i) * (from * by);
-                    toMessage += half_word(atHigh[e], i) == position ? number(toHigh[e], i) : 0;
-                    toMessage += half_word(atLow[e], i) == position ? number(toLow[e], i) : 0;
-                    toState.of[i] += toMessage * by;
-                    toRelation.of[i] += toMessage * from;
+                    toMessages.of[i] += fmaf(number(slope[e], i), message.of[i], number(level[e], i));
+                }
+                // Few edges bring an extreme to eight columns.
+                if (mark[e] != 0)
+                {
+                    const u16* row = gradient + (i64)target[e] * g.columns * 4 + extremes;
+                    const uint4 toHigh = load(row), toLow = load(row + g.size);
+#pragma unroll
+                    for (int i = 0; i < 8; i++)
+                    {
+                        toMessages.of[i] += (mark[e] >> i & 1 ? number(toHigh, i) : 0) + (mark[e] >> i & 256 ? number(toLow, i) : 0);
+                    }
                 }
             }
         }
     }
-    if (relation >= 0 && active)
+    if (relation >= 0)
     {
-        float* to = toRelations + (i64)relation * g.columns + column;
-        add(to, toRelation.of[0], toRelation.of[1], toRelation.of[2], toRelation.of[3]);
-        add(to + 4, toRelation.of[4], toRelation.of[5], toRelation.of[6], toRelation.of[7]);
+        if (active)
+        {
+            add_relation(toRelations, g, relation, column, toMessages, from);
+        }
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+        {
+            toState.of[i] += toMessages.of[i] * by.of[i];
+        }
     }
     if (task.shared)
     {

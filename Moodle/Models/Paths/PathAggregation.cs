@@ -25,11 +25,12 @@ internal sealed class PathAggregation : autograd.SingleTensorFunction<PathAggreg
     /// <param name="heads">int64 [queries].</param>
     /// <param name="graph">The edges.</param>
     /// <param name="hidden">uint8 [units], 1 where edges are hidden; null for none.</param>
+    /// <param name="atHeads">Whether the states are zero but at their queries' heads, and gradients are asked for there alone: kernels then pass over all other edges.</param>
     /// <returns>[|E|, queries, 4d]: mean, maximum, minimum and standard deviation.</returns>
-    public static Tensor Aggregate(Tensor states, Tensor relations, Tensor queries, Tensor heads, PathGraph graph, Tensor? hidden)
+    public static Tensor Aggregate(Tensor states, Tensor relations, Tensor queries, Tensor heads, PathGraph graph, Tensor? hidden, bool atHeads = false)
     {
         using var scope = NewDisposeScope();
-        var edges = new PathEdges(graph, heads.contiguous(), hidden);
+        var edges = new PathEdges(graph, heads.contiguous(), hidden, atHeads);
         var recorded = is_grad_enabled() && (states.requires_grad || relations.requires_grad || queries.requires_grad);
         return (recorded ? apply(states, relations, queries, edges) : Forward(states, relations, queries, edges).Output).MoveToOuterDisposeScope();
     }
@@ -41,7 +42,7 @@ internal sealed class PathAggregation : autograd.SingleTensorFunction<PathAggreg
         var result = Forward(states, relations, queries, edges);
         // Detached: an output that holds itself would never be freed.
         ctx.save_for_backward([states, relations, queries, result.Output.detach(), result.Highest, result.Lowest, result.Counts, edges.Heads, edges.Hidden ?? result.Counts]);
-        ctx.save_data(Inputs, (edges.Graph, edges.Hidden is not null));
+        ctx.save_data(Inputs, (edges.Graph, edges.Hidden is not null, edges.AtHeads));
         return result.Output;
     }
 
@@ -52,8 +53,8 @@ internal sealed class PathAggregation : autograd.SingleTensorFunction<PathAggreg
         using var scope = NewDisposeScope();
         using var none = no_grad();
         var saved = ctx.get_saved_variables();
-        var (graph, hides) = ((PathGraph, bool))ctx.get_data(Inputs);
-        var edges = new PathEdges(graph, saved[7], hides ? saved[8] : null);
+        var (graph, hides, atHeads) = ((PathGraph, bool, bool))ctx.get_data(Inputs);
+        var edges = new PathEdges(graph, saved[7], hides ? saved[8] : null, atHeads);
         var (states, relations, queries) = Backward(grad_output.contiguous(), saved[0], saved[1], saved[2], new(saved[3], saved[4], saved[5], saved[6]), edges);
         return ReturnedGradients.Hand(grad_output, 1, states, relations, queries);
     }
@@ -72,7 +73,8 @@ internal sealed class PathAggregation : autograd.SingleTensorFunction<PathAggreg
 /// <param name="Graph">All edges.</param>
 /// <param name="Heads">int64 [queries].</param>
 /// <param name="Hidden">uint8 [units] or null.</param>
-internal sealed record PathEdges(PathGraph Graph, Tensor Heads, Tensor? Hidden);
+/// <param name="AtHeads">Whether states are zero but at the heads.</param>
+internal sealed record PathEdges(PathGraph Graph, Tensor Heads, Tensor? Hidden, bool AtHeads);
 
 /// <summary>What came out of an aggregation.</summary>
 /// <param name="Output">[|E|, queries, 4d].</param>

@@ -63,7 +63,7 @@ public sealed class PathGraph : IDisposable
         for (var i = 0; i < edges.Length; i++)
         {
             incoming.AsSpan(4 * order[i], 4).CopyTo(outgoing.AsSpan(4 * i));
-            outgoing[4 * i] = edges[order[i]].Target;
+            (outgoing[4 * i], outgoing[(4 * i) + 2]) = (edges[order[i]].Target, order[i]);
         }
 
         var degrees = Enumerable.Range(0, entityCount).Select(entity => OffsetsOnHost[entity + 1] - OffsetsOnHost[entity]).ToArray();
@@ -114,7 +114,7 @@ public sealed class PathGraph : IDisposable
     /// <summary>int32 [edges, 4], by target, relation and source: source, relation, position among the target's edges, unit.</summary>
     internal Tensor Incoming { get; }
 
-    /// <summary>int32 [edges, 4], by source, relation and target: target, relation, position among the target's edges, unit.</summary>
+    /// <summary>int32 [edges, 4], by source, relation and target: target, relation, row of <see cref="Incoming"/>, unit.</summary>
     internal Tensor Outgoing { get; }
 
     /// <summary>int32 [|E|]: the entities, those of most edges first.</summary>

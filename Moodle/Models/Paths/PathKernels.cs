@@ -16,7 +16,7 @@ internal static class PathKernels
     private const int Threads = 32 * Warps;
     private const int Span = 256;
     private const int Columns = 8;
-    private const int MostEdges = 0xFFFE; // positions are of 16 bits, and one of them means no edge
+    private const int MostEdges = 0xFFFE; // positions are of 16 bits, and two of them mean no edge or any
     private static readonly CudaKernels s_kernels = new("Moodle.Models.Kernels.paths.cu");
 
     /// <summary>Whether the kernels can run on a graph with states of a size; libtorch's operations take their place.</summary>
@@ -55,9 +55,11 @@ internal static class PathKernels
         Launch(
             "path_slopes", states, edges, edges.Graph.Incoming, gradient.Address(), result.Output.Address(), result.Counts.Address(), queries.to(ScalarType.BFloat16).Address(),
             highest, lowest, levels.Address(), slopes.Address(), toQueries.Address());
+        var marks = empty([edges.Graph.EdgeCount, states.shape[1] * states.shape[2] / Columns], ScalarType.Int16, states.device);
+        Launch("path_marks", states, edges, edges.Graph.Incoming, highest, lowest, marks.Address());
         Launch(
             "path_backward", states, edges, edges.Graph.Outgoing, gradient.Address(), states.Address(), relations.to(ScalarType.BFloat16).Address(), levels.Address(),
-            slopes.Address(), highest, lowest, toStates.Address(), toRelations.Address());
+            slopes.Address(), marks.Address(), toStates.Address(), toRelations.Address());
         return (toStates.MoveToOuterDisposeScope(), toRelations.MoveToOuterDisposeScope(), toQueries.MoveToOuterDisposeScope());
     }
 
@@ -77,11 +79,11 @@ internal static class PathKernels
             kernel, blocks, Threads, 0,
             new Addresses(
                 graph.Offsets.Address(), list.Address(), graph.ByDegree.Address(), edges.Hidden?.Address() ?? 0, edges.Heads.Address(), entities, graph.HubCount, columns,
-                (int)states.shape[2]),
+                (int)states.shape[2], edges.AtHeads ? 1 : 0),
             arguments);
     }
 
     // As the kernels declare it.
     [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct Addresses(nint Offsets, nint Edges, nint Order, nint Hidden, nint Heads, int Entities, int Hubs, int Columns, int Size);
+    private readonly record struct Addresses(nint Offsets, nint Edges, nint Order, nint Hidden, nint Heads, int Entities, int Hubs, int Columns, int Size, int AtHeads);
 }

@@ -65,7 +65,7 @@ public sealed class PathNetwork : nn.Module
         var seeds = training && _dropout > 0 ? randint(long.MaxValue, [updates.Count], ScalarType.Int64, graph.Device) : null;
         for (var layer = 0; layer < updates.Count; layer++)
         {
-            var messages = PathAggregation.Aggregate(states.view(-1, count, _size), weights[layer], query, heads, graph, hidden);
+            var messages = PathAggregation.Aggregate(states.view(-1, count, _size), weights[layer], query, heads, graph, hidden, atHeads: layer == 0);
             states = Update(layer, graph, states, messages.view(-1, Aggregates * _size), seeds?.narrow(0, layer, 1));
         }
 

@@ -26,8 +26,9 @@ public sealed class PathGraphTests
         CollectionAssert.AreEqual(expected.OrderBy(edge => (edge.Source, edge.Relation, edge.Target)).ToArray(), outgoing.Select(edge => (edge.Own, edge.Relation, edge.Other)).ToArray());
         foreach (var edge in outgoing)
         {
-            var twin = incoming[graph.OffsetsOnHost[edge.Other] + edge.Position];
-            Assert.AreEqual((edge.Own, edge.Relation, edge.Other, edge.Position, edge.Pair), (twin.Other, twin.Relation, twin.Own, twin.Position, twin.Pair));
+            var twin = incoming[edge.Position];
+            Assert.AreEqual((edge.Own, edge.Relation, edge.Other, edge.Pair), (twin.Other, twin.Relation, twin.Own, twin.Pair));
+            Assert.AreEqual(edge.Position - graph.OffsetsOnHost[edge.Other], twin.Position);
         }
     }
 

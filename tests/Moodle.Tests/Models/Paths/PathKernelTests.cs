@@ -16,15 +16,20 @@ public sealed class PathKernelTests
     [TestInitialize]
     public void Require() => AnyGpu.Require();
 
-    // Columns below, at and above a warp's 256; with and without hidden edges. Inputs are numbers of bfloat16, so that both sides see the same.
+    // Columns below, at and above a warp's 256; with and without hidden edges; states everywhere, or at heads alone. Inputs are numbers of bfloat16, so that both sides
+    // see the same.
     [TestMethod]
-    [DataRow(32, 1, true)]
-    [DataRow(32, 3, false)]
-    [DataRow(32, 8, true)]
-    [DataRow(64, 16, true)]
-    [DataRow(32, 64, false)]
-    [DataRow(40, 13, true)]
-    public void Kernels_SayWhatTheOperationsSay(int size, int queries, bool hides)
+    [DataRow(32, 1, true, false)]
+    [DataRow(32, 3, false, false)]
+    [DataRow(32, 8, true, false)]
+    [DataRow(64, 16, true, false)]
+    [DataRow(32, 64, false, false)]
+    [DataRow(40, 13, true, false)]
+    [DataRow(32, 3, true, true)]
+    [DataRow(32, 64, true, true)]
+    [DataRow(40, 13, false, true)]
+    [DataRow(256, 3, true, true)]
+    public void Kernels_SayWhatTheOperationsSay(int size, int queries, bool hides, bool atHeads)
     {
         using var scope = NewDisposeScope();
         manual_seed(7);
@@ -37,6 +42,14 @@ public sealed class PathKernelTests
         states.narrow(0, 100, 40).zero_();
         var heads = randint(onCpu.EntityCount, [queries], ScalarType.Int64);
         heads.narrow(0, 0, 1).zero_(); // the hub asks too
+        var rows = (heads * queries) + arange(queries);
+        if (atHeads)
+        {
+            var drawn = states.view(-1, size).index_select(0, rows);
+            states.zero_();
+            states.view(-1, size).index_copy_(0, rows, drawn);
+        }
+
         var (a, b) = (randint(onCpu.EntityCount, [40], ScalarType.Int64), zeros(40, ScalarType.Int64));
         var gradient = Draw(onCpu.EntityCount, queries, 4 * size);
 
@@ -68,9 +81,10 @@ public sealed class PathKernelTests
             var hidden = hides ? graph.Hide(a.to(device), zeros_like(a).to(device), b.to(device)) : null;
             Tensor[] inputs = [states.to(type).to(device), relations.to(device), query.to(device)];
             inputs = [.. inputs.Select(input => input.detach().clone().requires_grad_())];
-            var result = PathAggregation.Aggregate(inputs[0], inputs[1], inputs[2], heads.to(device), graph, hidden);
+            var result = PathAggregation.Aggregate(inputs[0], inputs[1], inputs[2], heads.to(device), graph, hidden, atHeads);
             autograd.backward([result], [gradient.to(type).to(device)]);
-            return [result.detach(), .. inputs.Select(input => input.grad!)];
+            var toStates = inputs[0].grad!;
+            return [result.detach(), atHeads ? toStates.view(-1, size).index_select(0, rows.to(device)) : toStates, inputs[1].grad!, inputs[2].grad!];
         }
     }
 
