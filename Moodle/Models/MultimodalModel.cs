@@ -25,8 +25,10 @@ public sealed class MultimodalModel : nn.Module
     /// <param name="features">Features of every modality that takes part, but structure.</param>
     /// <param name="device">The device that the model is on in the end; null for the CPU.</param>
     /// <param name="facts">The training triples, which <see cref="Paths"/> lead along.</param>
+    /// <param name="hidesPairs">What training hides of them: all that link an answer with its query, or the one triple (<see cref="PathGraph"/>).</param>
     public MultimodalModel(
-        MoodleConfig config, int entityCount, int relationCount, IReadOnlyDictionary<Modality, EntityFeatures> features, Device? device = null, ImmutableArray<Triple> facts = default)
+        MoodleConfig config, int entityCount, int relationCount, IReadOnlyDictionary<Modality, EntityFeatures> features, Device? device = null, ImmutableArray<Triple> facts = default,
+        bool hidesPairs = true)
         : base(nameof(MultimodalModel))
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -42,7 +44,7 @@ public sealed class MultimodalModel : nn.Module
         if (config.Paths.Enabled)
         {
             paths = new PathNetwork(config.Paths.HiddenSize, config.Paths.Layers, config.Paths.Dropout, relationCount);
-            Facts = new PathGraph(facts.IsDefault ? throw new ArgumentException("paths need the triples that they lead along", nameof(facts)) : facts, entityCount, relationCount, device ?? CPU);
+            Facts = new PathGraph(facts.IsDefault ? throw new ArgumentException("paths need the triples that they lead along", nameof(facts)) : facts, entityCount, relationCount, device ?? CPU, hidesPairs);
         }
 
         Names = [.. Branches.Select(branch => NameOf(branch.Modality)), .. paths is null ? [] : (string[])[PathsName]];

@@ -60,7 +60,7 @@ internal sealed class FrozenBranches : IDisposable
             var logits = Answer(heads, relations).Select(output => output.Logits).ToList();
             if (others is not null)
             {
-                logits.Add(others.Of(heads, relations, arange(first, first + heads.shape[0], device: _device)));
+                logits.Add(others.Of([.. Enumerable.Range(first, (int)heads.shape[0])]));
             }
 
             parts.Add(Fusion.Signals(logits).MoveToOuterDisposeScope());

@@ -2,7 +2,6 @@ using Moodle.Configuration;
 using Moodle.Evaluation;
 using Moodle.Graphs;
 using Moodle.Models;
-using Moodle.Models.Paths;
 using Moodle.Runtime;
 using static TorchSharp.torch;
 
@@ -27,7 +26,6 @@ internal sealed class FusionStage : Stage
     private readonly FusedVectorTask _vectors;
     private readonly ParameterOptimizer _balanceOptimizer;
     private readonly Tensor[] _available;
-    private readonly PathScorer? _paths;
     private FrozenBranches? _frozen;
     private Tensor? _signals;
     private Tensor? _heldOutSignals;
@@ -42,12 +40,8 @@ internal sealed class FusionStage : Stage
     /// <param name="known">All training triples.</param>
     /// <param name="validator">Ranks validation.</param>
     /// <param name="device">Where the model is.</param>
-    /// <param name="paths">Paths along the triples that the branches have learned; null where the model has none.</param>
-    public FusionStage(
-        MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers known, Validator validator, Device device,
-        PathScorer? paths = null)
+    public FusionStage(MoodleConfig config, MultimodalModel model, Fusion fusion, TrainingQueries queries, TrainingQueries heldOut, KnownAnswers known, Validator validator, Device device)
     {
-        _paths = paths;
         (_config, _model, _fusion, _validator, _device) = (config, model, fusion, validator, device);
         (_queries, _heldOutQueries) = (queries, heldOut);
         _known = new AnswerMask(heldOut, known, model.EntityCount, device);
@@ -120,7 +114,7 @@ internal sealed class FusionStage : Stage
         using var part = Part("confidences");
         var frozen = new FrozenBranches(_model, _device);
         _signals = frozen.Signals(_queries, _config.Training.BatchSize);
-        _heldOutPaths = _paths is null ? null : new PathAnswers(_paths, _heldOutQueries);
+        _heldOutPaths = _model.Paths is { } paths ? new PathAnswers(paths, _model.Facts!, _heldOutQueries) : null;
         _heldOutSignals = frozen.Signals(_heldOutQueries, _config.Training.BatchSize, _heldOutPaths);
         return frozen;
     }
@@ -144,8 +138,9 @@ internal sealed class FusionStage : Stage
         {
             var outputs = frozen.Answer(batch.Heads, batch.Relations);
             var asked = rows.narrow(0, first, batch.Count);
-            var known = _known.Of(queries.AsSpan(first, (int)batch.Count), asked);
-            Tensor[] paths = _heldOutPaths is null ? [] : [_heldOutPaths.Of(batch.Heads, batch.Relations, asked)];
+            var part = queries.AsSpan(first, (int)batch.Count);
+            var known = _known.Of(part, asked);
+            Tensor[] paths = _heldOutPaths is null ? [] : [_heldOutPaths.Of(part)];
             var others = known.view(-1).index_fill_(0, (batch.AnswerRows * known.shape[1]) + batch.Answers, false).view_as(known);
             var learned = _fusion.Weigh(outputs, paths, _heldOutSignals!.index_select(0, asked), fusedCandidates, batch, others);
             Gradients.Backward(learned.Roots());

@@ -8,7 +8,10 @@ using static TorchSharp.torch;
 
 namespace Moodle.Training;
 
-/// <summary>Stage <c>paths</c>: the path network learns to answer training triples, 1-vs-all over all entities, by paths that do not lead along them.</summary>
+/// <summary>
+/// Stage <c>paths</c>: the path network learns to answer training triples, 1-vs-all over all entities, by paths that do not lead along them. They lead along all other
+/// training triples, those that are held out for the fusion too: a sparser graph would train it for another one than it answers on.
+/// </summary>
 internal sealed class PathStage : Stage
 {
     /// <summary>The stage's name.</summary>
@@ -28,12 +31,11 @@ internal sealed class PathStage : Stage
     /// <param name="config">How to train.</param>
     /// <param name="model">The model, which has paths.</param>
     /// <param name="queries">Queries of the triples to learn.</param>
-    /// <param name="graph">The same triples as a graph.</param>
     /// <param name="validator">Ranks validation, by paths along all training triples.</param>
     /// <param name="device">Where the model is.</param>
-    public PathStage(PathConfig config, MultimodalModel model, TrainingQueries queries, PathGraph graph, Validator validator, Device device)
+    public PathStage(PathConfig config, MultimodalModel model, TrainingQueries queries, Validator validator, Device device)
     {
-        (_config, _model, _network, _graph, _validator, _device) = (config, model, model.Paths!, graph, validator, device);
+        (_config, _model, _network, _graph, _validator, _device) = (config, model, model.Paths!, model.Facts!, validator, device);
         _batches = new QueryBatches(queries, config.BatchSize, config.AnswersPerRow);
         _optimizer = new FusedAdamW(model.PathParameters(), config.WeightDecay);
         Parts = new BatchParts(_batches, _optimizer, device);

@@ -4,7 +4,6 @@ using Moodle.Evaluation;
 using Moodle.Graphs;
 using Moodle.Modalities;
 using Moodle.Models;
-using Moodle.Models.Paths;
 using Moodle.Runtime;
 using Moodle.Runtime.Cuda;
 using TorchSharp;
@@ -135,18 +134,15 @@ public static class Trainer
         var features = new FeatureBuilder(run, config, graph, forBranches, outside, device, monitor, cancellation).Build(runner, ref state);
 
         RandomState.Seed(config.Seed);
-        using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features, device, graph.Train);
+        using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features, device, graph.Train, HoldOut.IsByPair(graph, config.Paths.Hide));
         monitor.Message($"model: {string.Join(", ", model.Names)}; "
             + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
         var validator = new Validator(graph, config);
         TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples);
         KnownAnswers AnswersIn(ImmutableArray<Triple> triples) => KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, triples);
-        using var learned = model.Paths is null
-            ? null
-            : new PathGraph(forBranches, graph.Entities.Count, graph.Relations.Count, device, HoldOut.IsByPair(graph, config.Paths.Hide));
-        if (learned is not null && state.Stage is not (UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName))
+        if (model.Paths is not null && state.Stage is not (UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName))
         {
-            using var stage = new PathStage(config.Paths, model, QueriesOf(forBranches), learned, validator, device);
+            using var stage = new PathStage(config.Paths, model, QueriesOf(forBranches), validator, device);
             state = runner.Run(stage, state);
         }
 
@@ -160,9 +156,7 @@ public static class Trainer
         {
             if (state.Stage != UnimodalStage.RefitName)
             {
-                using var stage = new FusionStage(
-                    config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), AnswersIn(graph.Train), validator, device,
-                    learned is null ? null : new PathScorer(model.Paths!, learned));
+                using var stage = new FusionStage(config, model, fusion, QueriesOf(forBranches), QueriesOf(forFusion), AnswersIn(graph.Train), validator, device);
                 state = runner.Run(stage, state);
             }
 

@@ -14,6 +14,10 @@ public sealed class PathGraph : IDisposable
     internal const int HubDegree = 256;
 
     private readonly Tensor _keys; // int64 [units], ascending
+    private readonly Tensor _units; // int32 [edges]: of each incoming edge
+    private readonly Tensor _targets; // int64 [edges], likewise
+    private readonly Tensor _degrees; // float64 [|E|]
+    private readonly double _meanLogarithm;
     private readonly bool _byPair;
 
     /// <summary>Lists the edges on a device; what it holds is in no dispose scope.</summary>
@@ -75,10 +79,10 @@ public sealed class PathGraph : IDisposable
         Outgoing = Keep(tensor(outgoing).view(-1, 4));
         ByDegree = Keep(tensor(Enumerable.Range(0, entityCount).OrderByDescending(entity => degrees[entity]).ToArray()));
         _keys = Keep(tensor(distinct));
-        var logarithms = Array.ConvertAll(degrees, degree => Math.Log(degree + 1));
-        var mean = Math.Max(logarithms.DefaultIfEmpty().Average(), double.Epsilon);
-        Scale = Keep(tensor(Array.ConvertAll(logarithms, logarithm => (float)(logarithm / mean))));
-        InverseScale = Keep(Scale.clamp_min(0.01).reciprocal());
+        _degrees = Keep(tensor(Array.ConvertAll(degrees, degree => (double)degree)));
+        _targets = Keep(tensor(Array.ConvertAll(edges, edge => (long)edge.Target)));
+        _units = Incoming.select(1, 3).contiguous().DetachFromDisposeScope();
+        _meanLogarithm = Math.Max(degrees.Select(degree => Math.Log(degree + 1)).DefaultIfEmpty().Average(), double.Epsilon);
     }
 
     /// <summary>|E|.</summary>
@@ -95,15 +99,6 @@ public sealed class PathGraph : IDisposable
 
     /// <summary>Where its tensors are.</summary>
     public Device Device => Offsets.device;
-
-    /// <summary>
-    /// float32 [|E|]: log(degree + 1) divided by its mean over all entities (Corso et al. 2020), the degree counting edges to the entity and 1 the query's
-    /// own message. Hidden edges count too.
-    /// </summary>
-    public Tensor Scale { get; }
-
-    /// <summary>float32 [|E|]: 1 / <see cref="Scale"/>, at most 100.</summary>
-    internal Tensor InverseScale { get; }
 
     /// <summary>int32 [|E| + 1]: where the edges of each entity begin, in both lists.</summary>
     internal Tensor Offsets { get; }
@@ -152,6 +147,20 @@ public sealed class PathGraph : IDisposable
         return hidden.narrow(0, 0, UnitCount).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// What messages to each entity are multiplied and divided by (Corso et al. 2020): log(degree + 1), the degree counting edges to the entity and 1 the query's own
+    /// message, divided by its mean over all entities with nothing hidden. Hidden edges do not count: a degree that is larger than what can be seen would give away who
+    /// lost an edge, which in training is the answer.
+    /// </summary>
+    /// <param name="hidden">What <see cref="Hide"/> returned, or null.</param>
+    internal PathScales Scales(Tensor? hidden)
+    {
+        using var scope = NewDisposeScope();
+        var degrees = hidden is null ? _degrees : _degrees.index_add(0, _targets, hidden.index_select(0, _units).to(ScalarType.Float64), -1);
+        var scale = degrees.log1p().div_(_meanLogarithm).to(ScalarType.Float32);
+        return new(scale.MoveToOuterDisposeScope(), scale.clamp_min(0.01).reciprocal_().MoveToOuterDisposeScope());
+    }
+
     // One number for what is hidden together: smaller entity * |E| + larger, or (head * |R| + relation) * |E| + tail of the triple that the edge or its reciprocal stands for.
     private long UnitOf(int source, int relation, int target)
     {
@@ -179,9 +188,14 @@ public sealed class PathGraph : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in (Tensor[])[Offsets, Incoming, Outgoing, ByDegree, Scale, InverseScale, _keys])
+        foreach (var tensor in (Tensor[])[Offsets, Incoming, Outgoing, ByDegree, _keys, _units, _targets, _degrees])
         {
             tensor.Dispose();
         }
     }
 }
+
+/// <summary>Numbers that multiply messages, [|E|] float32 each.</summary>
+/// <param name="Scale">s.</param>
+/// <param name="Inverse">1 / s, at most 100.</param>
+internal sealed record PathScales(Tensor Scale, Tensor Inverse);

@@ -62,18 +62,19 @@ public sealed class PathNetwork : nn.Module
             .view(updates.Count, -1, count, _size).unbind(0);
         var rows = (heads * count) + arange(count, device: heads.device);
         var states = zeros(graph.EntityCount * count, _size, type, graph.Device).index_copy(0, rows, query.to(type)); // [|E| * queries, d]
+        var scales = graph.Scales(hidden);
         var seeds = training && _dropout > 0 ? randint(long.MaxValue, [updates.Count], ScalarType.Int64, graph.Device) : null;
         for (var layer = 0; layer < updates.Count; layer++)
         {
             var messages = PathAggregation.Aggregate(states.view(-1, count, _size), weights[layer], query, heads, graph, hidden, atHeads: layer == 0);
-            states = Update(layer, graph, states, messages.view(-1, Aggregates * _size), seeds?.narrow(0, layer, 1));
+            states = Update(layer, scales, states, messages.view(-1, Aggregates * _size), seeds?.narrow(0, layer, 1));
         }
 
         return Score(states, query, type).view(-1, count).t().contiguous().MoveToOuterDisposeScope();
     }
 
     // h + dropout(relu(LayerNorm(W [h; m; s m; m / s] + b))): [|E| * queries, d]. The parts of W that scaled messages meet share one product.
-    private Tensor Update(int layer, PathGraph graph, Tensor states, Tensor messages, Tensor? seed)
+    private Tensor Update(int layer, PathScales scales, Tensor states, Tensor messages, Tensor? seed)
     {
         var (type, norm) = (states.dtype, norms[layer]);
         var weight = updates[layer].weight!.to(type); // [d, 13 d]
@@ -82,11 +83,11 @@ public sealed class PathNetwork : nn.Module
         var own = updates[layer].bias!.to(type).addmm(states, weight.narrow(1, 0, _size).t());
         if (PathUpdate.Fits(states))
         {
-            return PathUpdate.Next(own, parts, states, norm.weight!, norm.bias!, graph, seed, _dropout);
+            return PathUpdate.Next(own, parts, states, norm.weight!, norm.bias!, scales, seed, _dropout);
         }
 
-        var split = parts.view(graph.EntityCount, -1, Scales * _size).chunk(Scales, 2);
-        var sum = (own.view_as(split[0]) + split[0]).addcmul(split[1], graph.Scale.to(type).view(-1, 1, 1), 1).addcmul(split[2], graph.InverseScale.to(type).view(-1, 1, 1), 1);
+        var split = parts.view(scales.Scale.shape[0], -1, Scales * _size).chunk(Scales, 2);
+        var sum = (own.view_as(split[0]) + split[0]).addcmul(split[1], scales.Scale.to(type).view(-1, 1, 1), 1).addcmul(split[2], scales.Inverse.to(type).view(-1, 1, 1), 1);
         var change = nn.functional.relu(nn.functional.layer_norm(sum, [_size], norm.weight!.to(type), norm.bias!.to(type), 1e-5));
         return states + (seed is null ? change : nn.functional.dropout(change, _dropout, true)).view(-1, _size);
     }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Moodle.Models.Paths;
 
-/// <summary>A path network over a graph, frozen for ranking and for the fusion: no edge is hidden.</summary>
+/// <summary>A path network over a graph, frozen for ranking and for the fusion.</summary>
 /// <param name="network">The network; it must not be trained while this is in use.</param>
 /// <param name="graph">The facts that its paths lead along.</param>
 public sealed class PathScorer(PathNetwork network, PathGraph graph) : ILinkScorer
@@ -27,8 +27,9 @@ public sealed class PathScorer(PathNetwork network, PathGraph graph) : ILinkScor
     /// <summary>Logits of all entities for as many queries as one likes; so many are answered at once as memory is reckoned to suffice for.</summary>
     /// <param name="heads">int64 [queries].</param>
     /// <param name="relations">int64 [queries], 0 to 2|R|-1.</param>
+    /// <param name="hidden">What <see cref="PathGraph.Hide"/> returned; null to see all edges, as in ranking.</param>
     /// <returns>float32 [queries, |E|], without gradients.</returns>
-    public Tensor Answer(Tensor heads, Tensor relations)
+    public Tensor Answer(Tensor heads, Tensor relations, Tensor? hidden = null)
     {
         ArgumentNullException.ThrowIfNull(heads);
         ArgumentNullException.ThrowIfNull(relations);
@@ -42,7 +43,7 @@ public sealed class PathScorer(PathNetwork network, PathGraph graph) : ILinkScor
         {
             using var part = NewDisposeScope();
             var count = Math.Min(rows, heads.shape[0] - first);
-            logits.narrow(0, first, count).copy_(network.Forward(graph, heads.narrow(0, first, count), relations.narrow(0, first, count), hidden: null));
+            logits.narrow(0, first, count).copy_(network.Forward(graph, heads.narrow(0, first, count), relations.narrow(0, first, count), hidden));
         }
 
         return logits.MoveToOuterDisposeScope();

@@ -29,14 +29,14 @@ internal sealed class PathUpdate : autograd.SingleTensorFunction<PathUpdate>
     /// <param name="states">h: bfloat16 [rows, d].</param>
     /// <param name="weight">The norm's: float32 [d].</param>
     /// <param name="bias">The norm's: float32 [d].</param>
-    /// <param name="graph">Whose scales are taken.</param>
+    /// <param name="scales">s and 1 / s of the entities.</param>
     /// <param name="seed">int64 [1], which draws what is dropped; null for none.</param>
     /// <param name="dropout">What share is dropped, to 1/65,536.</param>
     /// <returns>As states.</returns>
-    public static Tensor Next(Tensor own, Tensor parts, Tensor states, Tensor weight, Tensor bias, PathGraph graph, Tensor? seed, double dropout)
+    public static Tensor Next(Tensor own, Tensor parts, Tensor states, Tensor weight, Tensor bias, PathScales scales, Tensor? seed, double dropout)
     {
         using var scope = NewDisposeScope();
-        var settings = new UpdateSettings(graph, seed, seed is null ? 0 : (int)Math.Round(dropout * 65536));
+        var settings = new UpdateSettings(scales, seed, seed is null ? 0 : (int)Math.Round(dropout * 65536));
         var recorded = is_grad_enabled() && (own.requires_grad || parts.requires_grad || states.requires_grad || weight.requires_grad || bias.requires_grad);
         return (recorded ? apply(own, parts, states, weight, bias, settings) : Forward(own, parts, states, weight, bias, settings, null, null)).MoveToOuterDisposeScope();
     }
@@ -46,8 +46,8 @@ internal sealed class PathUpdate : autograd.SingleTensorFunction<PathUpdate>
     {
         var (own, parts, states, weight, bias, settings) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (UpdateSettings)vars[5]);
         var (normal, roots) = (empty_like(own), empty([own.shape[0]], ScalarType.Float32, own.device));
-        ctx.save_for_backward([normal, roots, weight, bias, settings.Seed ?? roots]);
-        ctx.save_data(Settings, (settings.Graph, settings.Seed is not null, settings.Dropped));
+        ctx.save_for_backward([normal, roots, weight, bias, settings.Scales.Scale, settings.Scales.Inverse, settings.Seed ?? roots]);
+        ctx.save_data(Settings, (settings.Seed is not null, settings.Dropped));
         return Forward(own, parts, states, weight, bias, settings, normal, roots);
     }
 
@@ -58,7 +58,7 @@ internal sealed class PathUpdate : autograd.SingleTensorFunction<PathUpdate>
         using var scope = NewDisposeScope();
         using var none = no_grad();
         var saved = ctx.get_saved_variables();
-        var (graph, seeded, dropped) = ((PathGraph, bool, int))ctx.get_data(Settings);
+        var (seeded, dropped) = ((bool, int))ctx.get_data(Settings);
         var (normal, weight, bias) = (saved[0], saved[2], saved[3]);
         var (rows, size) = (normal.shape[0], normal.shape[1]);
         var toOwn = empty_like(normal);
@@ -66,7 +66,7 @@ internal sealed class PathUpdate : autograd.SingleTensorFunction<PathUpdate>
         var toNorm = zeros([2, size], ScalarType.Float32, normal.device);
         var gradient = grad_output.contiguous();
         Launch(
-            "path_update_gradient", MostBlocks, normal, weight, bias, new UpdateSettings(graph, seeded ? saved[4] : null, dropped), gradient.Address(), normal.Address(),
+            "path_update_gradient", MostBlocks, normal, weight, bias, new UpdateSettings(new(saved[4], saved[5]), seeded ? saved[6] : null, dropped), gradient.Address(), normal.Address(),
             saved[1].Address(), toOwn.Address(), toParts.Address(), toNorm.Address());
         return ReturnedGradients.Hand(grad_output, 1, toOwn, toParts, gradient.detach(), toNorm.select(0, 0), toNorm.select(0, 1));
     }
@@ -84,15 +84,15 @@ internal sealed class PathUpdate : autograd.SingleTensorFunction<PathUpdate>
     private static void Launch(
         string kernel, long mostBlocks, Tensor states, Tensor weight, Tensor bias, UpdateSettings settings, params ReadOnlySpan<nint> arguments)
     {
-        var (rows, size, graph) = (states.shape[0], states.shape[1], settings.Graph);
+        var (rows, size, scales) = (states.shape[0], states.shape[1], settings.Scales);
         if (rows > 0)
         {
             var blocks = Math.Min(mostBlocks, ((rows * (size / 8)) + Threads - 1) / Threads);
             PathKernels.Module(states.device).Launch(
                 kernel, (blocks, 1), Threads, 0,
                 new Addresses(
-                    graph.Scale.Address(), graph.InverseScale.Address(), weight.Address(), bias.Address(), settings.Seed?.Address() ?? 0, rows,
-                    checked((int)(rows / graph.EntityCount)), (int)size, settings.Dropped),
+                    scales.Scale.Address(), scales.Inverse.Address(), weight.Address(), bias.Address(), settings.Seed?.Address() ?? 0, rows,
+                    checked((int)(rows / scales.Scale.shape[0])), (int)size, settings.Dropped),
                 arguments);
         }
     }
@@ -101,5 +101,5 @@ internal sealed class PathUpdate : autograd.SingleTensorFunction<PathUpdate>
     [StructLayout(LayoutKind.Sequential)]
     private readonly record struct Addresses(nint Scales, nint Inverses, nint Weight, nint Bias, nint Seed, long Rows, int Queries, int Size, int Dropped);
 
-    private sealed record UpdateSettings(PathGraph Graph, Tensor? Seed, int Dropped);
+    private sealed record UpdateSettings(PathScales Scales, Tensor? Seed, int Dropped);
 }

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Moodle.Configuration;
 using Moodle.Graphs;
 using Moodle.Models;
-using Moodle.Models.Paths;
 using Moodle.Runtime;
 using Moodle.Training;
 using static Moodle.Tests.Models.Numbers;
@@ -122,11 +121,10 @@ public sealed class BatchPartsTests
         TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(TinyGraph.Entities, 5, triples);
         var (queries, validator) = (QueriesOf(s_graph.Train), new Validator(s_graph, config));
         return kind == "paths"
-            ? new PathStage(config.Paths, model, queries, model.Facts!, validator, CPU)
+            ? new PathStage(config.Paths, model, queries, validator, CPU)
             : kind == "fusion"
             ? new FusionStage(
-                config, model, model.FusionModule!, queries, QueriesOf(s_graph.Validation), KnownAnswers.Build(TinyGraph.Entities, 5, s_graph.Train, s_graph.Validation), validator, CPU,
-                model.Paths is { } paths ? new PathScorer(paths, model.Facts!) : null)
+                config, model, model.FusionModule!, queries, QueriesOf(s_graph.Validation), KnownAnswers.Build(TinyGraph.Entities, 5, s_graph.Train, s_graph.Validation), validator, CPU)
             : new UnimodalStage(config, model, queries, validator, CPU, kind == "refit" ? new FusedVectorTask(config, model, model.FusionModule!, queries, CPU) : null);
     }
 }

@@ -12,17 +12,20 @@ namespace Moodle.Tests.Training;
 public sealed class PathAnswersTests
 {
     [NoTensorLeak]
-    public void WhatIsKept_IsWhatThePathsSay()
+    public void WhatIsKept_IsWhatThePathsSay_WhenTheAnswersAreHidden()
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         using var model = SmallModel.Create(SmallModel.WithPaths);
-        var queries = TrainingQueries.Build(SmallModel.Entities, SmallModel.Relations, SmallModel.Facts);
-        var paths = new PathScorer(model.Paths!, model.Facts!);
-        using var answers = new PathAnswers(paths, queries);
-        var rows = tensor(new long[] { 3, 0, 7 });
-        Tensor Ids(IReadOnlyList<int> all) => tensor(new long[] { all[3], all[0], all[7] });
-        var (heads, relations) = (Ids([.. queries.Entities]), Ids([.. queries.Relations]));
-        AreClose(Flat(paths.Answer(heads, relations)), answers.Of(heads, relations, rows), 2e-3);
+        var queries = TrainingQueries.Build(SmallModel.Entities, SmallModel.Relations, SmallModel.Facts[..3]);
+        using var answers = new PathAnswers(model.Paths!, model.Facts!, queries);
+        static Tensor Ids(IEnumerable<int> ids) => tensor(ids.Select(id => (long)id).ToArray());
+        int[] rows = [3, 0, 5];
+        var (heads, relations) = (Ids(rows.Select(row => queries.Entities[row])), Ids(rows.Select(row => queries.Relations[row])));
+        var facts = SmallModel.Facts[..3];
+        var hidden = model.Facts!.Hide(Ids(facts.Select(fact => fact.Head)), Ids(facts.Select(fact => fact.Relation)), Ids(facts.Select(fact => fact.Tail)));
+        var expected = model.Paths!.Forward(model.Facts!, heads, relations, hidden);
+        AreClose(Flat(expected), answers.Of(rows), 2e-3);
+        Assert.IsFalse(expected.allclose(new PathScorer(model.Paths!, model.Facts!).Answer(heads, relations)));
     }
 }

@@ -60,13 +60,18 @@ public sealed class PathGraphTests
     }
 
     [NoTensorLeak]
-    public void Scale_IsTheLogarithmOfTheDegree_OverItsMean()
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Scale_IsTheLogarithmOfTheDegreeThatIsSeen_OverItsMean(bool hides)
     {
         using var scope = NewDisposeScope();
         using var graph = new PathGraph([new Triple(0, 0, 1), new Triple(0, 0, 2), new Triple(2, 0, 2)], 4, 1, CPU);
+        static Tensor Id(long id) => tensor(new[] { id });
+        var scales = graph.Scales(hides ? graph.Hide(Id(2), Id(0), Id(0)) : null);
         double[] logarithms = [Math.Log(3), Math.Log(2), Math.Log(4), 0];
-        Numbers.AreClose([.. logarithms.Select(x => x / logarithms.Average())], graph.Scale, 1e-6);
-        Numbers.AreClose([.. logarithms.Select(x => Math.Min(100, logarithms.Average() / x))], graph.InverseScale, 1e-6);
+        double[] seen = hides ? [Math.Log(2), Math.Log(2), Math.Log(3), 0] : logarithms;
+        Numbers.AreClose([.. seen.Select(x => x / logarithms.Average())], scales.Scale, 1e-6);
+        Numbers.AreClose([.. seen.Select(x => Math.Min(100, logarithms.Average() / x))], scales.Inverse, 1e-6);
     }
 
     private static ImmutableArray<Triple> Draw(int entities, int relations, int count)

@@ -135,7 +135,7 @@ public sealed class PathKernelTests
         Tensor Draw(long columns) => randn([rows, columns], ScalarType.BFloat16, CUDA).requires_grad_();
         var (own, parts, states) = (Draw(32), Draw(96), Draw(32));
         var (weight, bias) = (ones(32, device: CUDA).requires_grad_(), full([32], 9f, device: CUDA).requires_grad_());
-        Tensor Next(long seed, double dropout) => PathUpdate.Next(own, parts, states, weight, bias, graph, tensor([seed], device: CUDA), dropout);
+        Tensor Next(long seed, double dropout) => PathUpdate.Next(own, parts, states, weight, bias, graph.Scales(null), tensor([seed], device: CUDA), dropout);
         var next = Next(5, 0.25);
         var kept = (next - states).ne(0).to(ScalarType.Float32);
         Assert.AreEqual(0.75, kept.mean().item<float>(), 0.005);

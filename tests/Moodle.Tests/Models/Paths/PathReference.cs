@@ -14,9 +14,10 @@ internal sealed record PathReference(IReadOnlyList<Triple> Triples, int Entities
     public double[] Logits(IReadOnlyDictionary<string, double[]> parameters, int head, int relation, IReadOnlyCollection<(int A, int B)> hidden)
     {
         var edges = Edges();
-        var degrees = Enumerable.Range(0, Entities).Select(v => Math.Log(edges.Count(edge => edge.Target == v) + 1)).ToArray();
-        var scales = degrees.Select(degree => (float)(degree / degrees.Average())).ToArray(); // of float32 in the graph
+        double[] Logarithms() => [.. Enumerable.Range(0, Entities).Select(v => Math.Log(edges.Count(edge => edge.Target == v) + 1))];
+        var mean = Logarithms().Average();
         edges.RemoveWhere(edge => hidden.Contains((edge.Source, edge.Target)) || hidden.Contains((edge.Target, edge.Source)));
+        var scales = Logarithms().Select(logarithm => (float)(logarithm / mean)).ToArray(); // of float32 in the graph
         var query = parameters["queries"][(relation * Size)..((relation + 1) * Size)];
         var states = Enumerable.Range(0, Entities).Select(v => v == head ? query : new double[Size]).ToArray();
         for (var layer = 0; layer < Layers; layer++)
