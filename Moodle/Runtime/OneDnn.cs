@@ -52,7 +52,7 @@ internal static partial class OneDnn
         try
         {
             // .NET changes a copy of the environment that native code does not see.
-            return SetVariable(LimitVariable, Limit, 0) == 0;
+            return SetVariable(LimitVariable, Limit, 1) == 0;
         }
         catch (Exception exception) when (exception is EntryPointNotFoundException or DllNotFoundException)
         {
