@@ -47,6 +47,7 @@ public static class LibTorch
 
     private static LibTorchInfo LoadOnce()
     {
+        var restricted = OneDnn.Restrict();
         var external = Environment.GetEnvironmentVariable(FolderVariable);
         if (string.IsNullOrWhiteSpace(external))
         {
@@ -55,7 +56,7 @@ public static class LibTorch
         if (!OperatingSystem.IsLinux())
         {
             return external is null
-                ? LoadByTorchSharp()
+                ? LoadByTorchSharp(restricted)
                 : throw new LibTorchException($"{FolderVariable} works on Linux only; unset it and build with -p:TorchBackend=cpu or cuda.");
         }
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
@@ -82,17 +83,18 @@ public static class LibTorch
             Wrapper = loadedFrom,
             Patched = patched,
             External = external is not null,
+            Restricted = restricted,
             HasCudaLibraries = File.Exists(Path.Combine(folder, "libtorch_cuda.so")),
             LibStdCxxVersion = libStdCxx?.Newest,
         };
     }
 
-    private static LibTorchInfo LoadByTorchSharp()
+    private static LibTorchInfo LoadByTorchSharp(bool restricted)
     {
         try
         {
             torch.InitializeDeviceType(DeviceType.CPU);
-            return new LibTorchInfo();
+            return new LibTorchInfo { Restricted = restricted };
         }
         catch (Exception e) when (e is NotSupportedException or DllNotFoundException or TypeInitializationException or BadImageFormatException)
         {

@@ -15,6 +15,9 @@ public sealed record LibTorchInfo
     /// <summary>Whether the folder was given by <c>MOODLE_LIBTORCH</c>.</summary>
     public bool External { get; init; }
 
+    /// <summary>Whether its convolutions on the CPU were held to AVX2, as the processor does not tell of its caches and oneDNN would compute them wrongly.</summary>
+    public bool Restricted { get; init; }
+
     /// <summary>Whether the folder holds libtorch's CUDA part.</summary>
     public bool HasCudaLibraries { get; init; }
 

@@ -28,6 +28,7 @@ internal static class SystemReport
             .. CppRuntime(),
             TorchLibrary(),
             Processor(),
+            .. Convolution(),
             Images(),
             Driver(gpus),
             Gpus(gpus),
@@ -82,9 +83,35 @@ internal static class SystemReport
         string List(bool has) => string.Join(' ', features.Where(feature => feature.Has == has).Select(feature => feature.Name));
         var found = $"{Environment.ProcessorCount} threads; has {(List(true) is { Length: > 0 } has ? has : "none of its vector units")}"
             + (List(false) is { Length: > 0 } lacks ? $"; lacks {lacks}" : "");
+        if (OneDnn.UsersLimit is { } limit)
+        {
+            found += $"; convolutions held to {limit}, as {OneDnn.LimitVariable} says";
+        }
+        else if (OneDnn.LacksCaches)
+        {
+            found += $"; does not tell of its caches: convolutions held to {OneDnn.Limit}, which are wrong with avx512";
+        }
         return RuntimeInformation.ProcessArchitecture == Architecture.X64 && !Avx2.IsSupported
             ? new("CPU", false, found, Remedy: "without avx2 training on the CPU is several times slower")
             : new("CPU", true, found);
+    }
+
+    private static IEnumerable<SystemCheck> Convolution()
+    {
+        const string Name = "convolution";
+        var error = double.NaN;
+        try
+        {
+            error = OneDnn.ErrorOfConvolution(24);
+        }
+        catch (Exception e) when (e is LibTorchException or TypeInitializationException or DllNotFoundException or EntryPointNotFoundException or ExternalException)
+        {
+            yield break; // What is wrong with libtorch has been said.
+        }
+        yield return error < 1e-4
+            ? new(Name, true, "24 channels agree with float64", Required: true)
+            : new(Name, false, $"24 channels differ from float64 by {error:P0}", Required: true,
+                $"features of pictures would be wrong: set {OneDnn.LimitVariable}={OneDnn.Limit}, or SSE41 where that does not help");
     }
 
     private static HashSet<string> CpuFlags()

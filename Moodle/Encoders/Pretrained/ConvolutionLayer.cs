@@ -1,9 +1,11 @@
+using Moodle.Runtime;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moodle.Encoders.Pretrained;
 
 /// <summary>A convolution with the batch normalisation behind it folded in.</summary>
-/// <param name="Weight">[outputs, inputs of a group, side, side].</param>
+/// <param name="Weight">[outputs, inputs of a group, side, side]; it may have more inputs than there are, which are taken for zero.</param>
 /// <param name="Bias">[outputs].</param>
 /// <param name="Stride">In both directions.</param>
 /// <param name="Groups">1, or the number of channels where each has a filter of its own.</param>
@@ -17,6 +19,11 @@ internal sealed record ConvolutionLayer(Tensor Weight, Tensor Bias, int Stride, 
     public static ConvolutionLayer Take(PretrainedWeights weights, string name, long outputs, long inputs, int side, int stride, double epsilon, long groups = 1, bool asTensorFlow = false)
     {
         var (weight, bias) = weights.Convolution(name, outputs, inputs / groups, side, epsilon);
+        if (groups == 1 && weight.device.type == DeviceType.CPU && OneDnn.MissingChannels(inputs) is > 0 and var missing)
+        {
+            weight = weights.Keep(nn.functional.pad(weight, [0, 0, 0, 0, 0, missing]));
+        }
+
         return new ConvolutionLayer(weight, bias, stride, groups, asTensorFlow);
     }
 
@@ -38,6 +45,8 @@ internal sealed record ConvolutionLayer(Tensor Weight, Tensor Bias, int Stride, 
             }
         }
 
+        var missing = (Weight.shape[1] * Groups) - x.shape[1];
+        x = missing > 0 ? nn.functional.pad(x, [0, 0, 0, 0, 0, missing]) : x;
         return nn.functional.conv2d(x, Weight, Bias, strides: [Stride, Stride], padding: [border, border], groups: Groups);
     }
 
