@@ -16,7 +16,7 @@ public sealed record DataConfig
     /// <summary>Whether splits are cleaned as they are read: repetitions dropped, and from validation what stands in train or test; too small a validation split is drawn from train, as by <c>moodle data convert --clean</c>.</summary>
     public bool Clean { get; init; }
 
-    /// <summary>Whether trained encoders and their features are kept in the user's cache folder, for other runs with the same documents, pictures, options and seed.</summary>
+    /// <summary>Whether trained encoders with their features, and trained paths, are kept in the user's cache folder, for other runs with the same documents, pictures, triples, options and seed.</summary>
     public bool Cache { get; init; } = true;
 
     /// <summary>The same with full paths.</summary>

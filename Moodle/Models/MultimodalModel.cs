@@ -34,6 +34,13 @@ public sealed class MultimodalModel : nn.Module
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(features);
         (EntityCount, RelationCount) = (entityCount, relationCount);
+        // First: what paths begin with depends on no other part, so that they can be trained once for all.
+        if (config.Paths.Enabled)
+        {
+            paths = new PathNetwork(config.Paths.HiddenSize, config.Paths.Layers, config.Paths.Dropout, relationCount);
+            Facts = new PathGraph(facts.IsDefault ? throw new ArgumentException("paths need the triples that they lead along", nameof(facts)) : facts, entityCount, relationCount, device ?? CPU, hidesPairs);
+        }
+
         foreach (var modality in config.Modalities.Order())
         {
             BranchConfig branch = modality switch { Modality.Text => config.Text, Modality.Image => config.Image, _ => config.Structure };
@@ -41,12 +48,6 @@ public sealed class MultimodalModel : nn.Module
         }
 
         Branches = branches.All;
-        if (config.Paths.Enabled)
-        {
-            paths = new PathNetwork(config.Paths.HiddenSize, config.Paths.Layers, config.Paths.Dropout, relationCount);
-            Facts = new PathGraph(facts.IsDefault ? throw new ArgumentException("paths need the triples that they lead along", nameof(facts)) : facts, entityCount, relationCount, device ?? CPU, hidesPairs);
-        }
-
         Names = [.. Branches.Select(branch => NameOf(branch.Modality)), .. paths is null ? [] : (string[])[PathsName]];
         var several = Branches.Count > 1;
         guidance = several && config.Guidance.Enabled ? new MutualGuidance(config.Guidance, Branches.Count, relationCount) : null;

@@ -37,7 +37,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
         using var scope = NewDisposeScope();
         var candidates = model.Branches.Select(branch => branch.Candidates()).ToArray();
         _candidates = [.. candidates.Select(tensor => tensor.detach().DetachFromDisposeScope())];
-        if (!_mean && model.FusionModule is { } fusion)
+        if (!untrainedFusion && model.FusionModule is { } fusion)
         {
             _fused = fusion.Candidates([.. _candidates.Select(Fusion.Directions)], [.. model.Branches.Select(branch => branch.Available)]).DetachFromDisposeScope();
         }

@@ -140,10 +140,19 @@ public static class Trainer
         var validator = new Validator(graph, config);
         TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples);
         KnownAnswers AnswersIn(ImmutableArray<Triple> triples) => KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, triples);
-        if (model.Paths is not null && state.Stage is not (UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName))
+        if (model.Paths is { } paths && state.Stage is not (UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName))
         {
-            using var stage = new PathStage(config.Paths, model, QueriesOf(forBranches), validator, device);
-            state = runner.Run(stage, state);
+            var cache = config.Data.Cache ? new PathCache(config, graph, forBranches, device) : null;
+            if (state.Stage != PathStage.StageName && cache?.TryLoad(paths) == true)
+            {
+                monitor.Message($"{PathStage.StageName}: taken from the cache ({cache.File}); data.cache: false trains anew");
+            }
+            else
+            {
+                using var stage = new PathStage(config.Paths, model, QueriesOf(forBranches), validator, device);
+                state = runner.Run(stage, state);
+                cache?.Keep(paths);
+            }
         }
 
         if (state.Stage is not (FusionStage.StageName or UnimodalStage.RefitName))

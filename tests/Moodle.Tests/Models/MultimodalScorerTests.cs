@@ -49,6 +49,10 @@ public sealed class MultimodalScorerTests
         using var model = SmallModel.Create(SmallModel.WithPaths);
         using var without = new MultimodalScorer(model, untrainedFusion: true, paths: false);
         Assert.AreEqual("mean structure text image", string.Join(' ', without.Branches));
+        using var two = SmallModel.Create(SmallModel.WithPaths with { Modalities = [Modality.Structure] });
+        using var one = new MultimodalScorer(two, untrainedFusion: true, paths: false);
+        Assert.AreEqual("structure", string.Join(' ', one.Branches));
+        Assert.HasCount(1, one.Score(tensor(Heads), tensor(RelationIds)));
         using var fused = new MultimodalScorer(model, untrainedFusion: false, paths: false);
         Assert.AreEqual("fusion structure text image paths", string.Join(' ', fused.Branches)); // the fusion has learned with them
     }
