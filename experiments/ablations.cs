@@ -1,13 +1,20 @@
 // The table of ablations: trains every variant of a configuration with every seed and prints a table, such as that of atlas/README.md.
 //
 //   dotnet run experiments/ablations.cs -- [--config configs/atlas.yaml] [--data FOLDER] [--seeds 1,2,3] [--only full,no-text] [--runs FOLDER] [--parallel 2]
+//       [--device cuda --gpus 4] [--program FILE]
 //
-// Runs that are complete already are not trained again. `moodle report FOLDER/full-1 FOLDER/no-text-1` gives paired intervals.
+// The first variant is what the others are held against: differences are over all seeds' runs, their intervals from a paired bootstrap over the test triples. Runs that are complete already
+// are not trained again. --gpus deals the runs out over so many GPUs; --program names a built moodle, which is otherwise built here.
+
+#:project ../Moodle/Moodle.csproj
 
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Moodle.Configuration;
+using Moodle.Evaluation;
 
 (string Name, string What, string[] Sets)[] configurations =
 [
@@ -19,14 +26,16 @@ using System.Text.Json;
     ("hold-out-0", "fusion learns from what branches know by heart", ["fusion.hold_out=0"]),
     ("no-refit", "branches never see the held-out triples", ["training.refit.epochs=0"]),
     ("no-fusion", "no fusion: plain mean of the branches", ["fusion.enabled=false"]),
-    ("no-image", "structure and text", ["modalities=structure,text"]),
-    ("no-text", "structure and image", ["modalities=structure,image"]),
-    ("structure-only", "structure alone", ["modalities=structure"]),
-    ("text-only", "text alone", ["modalities=text"]),
-    ("image-only", "image alone", ["modalities=image"]),
+    ("no-paths", "no paths", ["paths.enabled=false"]),
+    ("no-image", "no pictures", ["modalities=structure,text"]),
+    ("no-text", "no texts", ["modalities=structure,image"]),
+    ("structure-and-paths", "structure and paths", ["modalities=structure"]),
+    ("structure-only", "structure alone", ["modalities=structure", "paths.enabled=false"]),
+    ("text-only", "text alone", ["modalities=text", "paths.enabled=false"]),
+    ("image-only", "image alone", ["modalities=image", "paths.enabled=false"]),
 ];
 
-string[] known = ["--config", "--data", "--seeds", "--only", "--runs", "--parallel"];
+string[] known = ["--config", "--data", "--seeds", "--only", "--runs", "--parallel", "--device", "--gpus", "--program"];
 if (args.Length % 2 != 0 || args.Where((_, i) => i % 2 == 0).FirstOrDefault(name => !known.Contains(name)) is not null)
 {
     Console.Error.WriteLine($"give pairs of an option and its value: {string.Join(", ", known)}");
@@ -37,7 +46,13 @@ var options = args.Chunk(2).ToDictionary(pair => pair[0], pair => pair[1]);
 var seeds = options.GetValueOrDefault("--seeds", "1,2,3").Split(',');
 var config = options.GetValueOrDefault("--config", "configs/atlas.yaml");
 string[] data = options.TryGetValue("--data", out var folderOfData) ? ["--set", $"data.path={folderOfData}"] : [];
+string[] device = options.TryGetValue("--device", out var nameOfDevice) ? ["--device", nameOfDevice] : [];
 var runs = options.GetValueOrDefault("--runs", Path.Combine("runs", $"{Path.GetFileNameWithoutExtension(config)}-ablations"));
+if (!ConfigLoader.Load(config, [.. data.Skip(1)]).Paths.Enabled)
+{
+    configurations = [.. configurations.Where(variant => variant.Name is not ("no-paths" or "structure-and-paths"))];
+}
+
 if (options.TryGetValue("--only", out var only))
 {
     var names = only.Split(',');
@@ -50,39 +65,85 @@ if (options.TryGetValue("--only", out var only))
     configurations = [.. configurations.Where(variant => names.Contains(variant.Name))];
 }
 
-var parallel = int.Parse(options.GetValueOrDefault("--parallel", "2"), CultureInfo.InvariantCulture);
+int Number(string option, int otherwise) => options.TryGetValue(option, out var given) ? int.Parse(given, CultureInfo.InvariantCulture) : otherwise;
+var (parallel, gpus) = (Number("--parallel", 2), Number("--gpus", 0));
+var program = options.GetValueOrDefault("--program");
+if (program is null)
+{
+    Process.Start("dotnet", ["build", "-c", "Release", "Moodle", "-v", "quiet", "--nologo"])!.WaitForExit();
+}
 
-Process.Start("dotnet", ["build", "-c", "Release", "Moodle", "-v", "quiet", "--nologo"])!.WaitForExit();
+int Run(int worker, string log, params string[] arguments)
+{
+    var start = new ProcessStartInfo(program ?? "dotnet", program is null ? ["Moodle/bin/Release/net10.0/moodle.dll", .. arguments] : arguments)
+    {
+        RedirectStandardError = true,
+        RedirectStandardOutput = true,
+    };
+    if (gpus > 0)
+    {
+        start.Environment["CUDA_VISIBLE_DEVICES"] = (worker % gpus).ToString(CultureInfo.InvariantCulture);
+    }
+
+    using var process = Process.Start(start)!;
+    var errors = process.StandardError.ReadToEndAsync();
+    process.StandardOutput.ReadToEnd();
+    process.WaitForExit();
+    if (process.ExitCode != 0)
+    {
+        Console.Error.WriteLine($"{log}: exit code {process.ExitCode}: {errors.Result.TrimEnd().Split('\n')[^1]}");
+    }
+
+    return process.ExitCode;
+}
+
+string Folder(string name, string seed) => Path.Combine(runs, $"{name}-{seed}");
+string Ranks(string name, string seed) => Path.Combine(Folder(name, seed), "ranks.csv");
 var jobs = new ConcurrentQueue<(string Name, string Seed, string[] Sets)>(configurations.SelectMany(c => seeds.Select(seed => (c.Name, seed, c.Sets))));
-Task.WaitAll(Enumerable.Range(0, parallel).Select(_ => Task.Run(() =>
+Task.WaitAll(Enumerable.Range(0, parallel).Select(worker => Task.Run(() =>
 {
     while (jobs.TryDequeue(out var job))
     {
-        var folder = Path.Combine(runs, $"{job.Name}-{job.Seed}");
-        if (File.Exists(Path.Combine(folder, "results.json")))
+        var (folder, log, clock) = (Folder(job.Name, job.Seed), $"{job.Name}, seed {job.Seed}", Stopwatch.StartNew());
+        if (!File.Exists(Path.Combine(folder, "results.json"))
+            && Run(worker, log, [
+                "train", config, "--run", folder, "--force", "--seed", job.Seed, .. device,
+                "--set", $"threads={Math.Max(1, Environment.ProcessorCount / parallel)}", .. data, .. job.Sets.SelectMany(set => (string[])["--set", set])]) != 0)
         {
             continue;
         }
 
-        string[] command =
-        [
-            "Moodle/bin/Release/net10.0/moodle.dll", "train", config, "--run", folder, "--force", "--seed", job.Seed,
-            "--set", $"threads={Math.Max(1, Environment.ProcessorCount / parallel)}", .. data, .. job.Sets.SelectMany(set => (string[])["--set", set]),
-        ];
-        using var process = Process.Start(new ProcessStartInfo("dotnet", command) { RedirectStandardError = true, RedirectStandardOutput = true })!;
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginErrorReadLine();
-        process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Console.Error.WriteLine($"{job.Name}, seed {job.Seed}: exit code {process.ExitCode}");
+        if (File.Exists(Ranks(job.Name, job.Seed)) || Run(worker, log, ["evaluate", folder, "--ranks", Ranks(job.Name, job.Seed), .. device]) == 0)
+        {
+            Console.Error.WriteLine(FormattableString.Invariant($"{log}: {clock.Elapsed.TotalSeconds:F0} s"));
+        }
     }
 })).ToArray());
 
-Console.WriteLine("| configuration | test MRR | structure | text | image |");
-Console.WriteLine("|---|---|---|---|---|");
+// Reciprocal ranks of a run's own answer, its first branch: mean of both sides and over the seeds, by test triple. Null where a run is missing.
+ImmutableArray<double>? Reciprocal(string name)
+{
+    if (!seeds.All(seed => File.Exists(Ranks(name, seed))))
+    {
+        return null;
+    }
+
+    var bySeed = seeds.Select(seed =>
+    {
+        var rows = File.ReadLines(Ranks(name, seed)).Skip(1).Select(line => line.Split(',')).ToArray();
+        var (branch, rank) = (rows[0][^5], rows[0].Length - 2);
+        return rows.Where(row => row[^5] == branch).Select(row => 1 / double.Parse(row[rank], CultureInfo.InvariantCulture)).Chunk(2).Select(sides => sides.Average()).ToArray();
+    }).ToArray();
+    return [.. Enumerable.Range(0, bySeed[0].Length).Select(triple => bySeed.Average(values => values[triple]))];
+}
+
+var baseline = Reciprocal(configurations[0].Name);
+string[] branches = ["structure", "text", "image", "paths"];
+Console.WriteLine($"| configuration | test MRR | against {configurations[0].What}, 95 % | {string.Join(" | ", branches)} |");
+Console.WriteLine($"|---|---|---|{string.Concat(branches.Select(_ => "---|"))}");
 foreach (var (name, what, _) in configurations)
 {
-    var results = seeds.Select(seed => Path.Combine(runs, $"{name}-{seed}", "results.json")).Where(File.Exists)
+    var results = seeds.Select(seed => Path.Combine(Folder(name, seed), "results.json")).Where(File.Exists)
         .Select(path => JsonDocument.Parse(File.ReadAllText(path)).RootElement.GetProperty("branches")).ToArray();
     if (results.Length == 0)
     {
@@ -103,7 +164,14 @@ foreach (var (name, what, _) in configurations)
         return branch == "" ? FormattableString.Invariant($"{mean:F4} ± {deviation:F4}") : FormattableString.Invariant($"{mean:F4}");
     }
 
-    Console.WriteLine($"| {what} (`{name}`) | {Figure("")} | {Figure("structure")} | {Figure("text")} | {Figure("image")} |");
+    var difference = "";
+    if (baseline is { } from && name != configurations[0].Name && Reciprocal(name) is { } other)
+    {
+        var paired = PairedBootstrap.Compare(from, other, 1000);
+        difference = FormattableString.Invariant($"{paired.Difference:+0.0000;-0.0000} ({paired.Interval.Low:+0.0000;-0.0000} to {paired.Interval.High:+0.0000;-0.0000})");
+    }
+
+    Console.WriteLine($"| {what} (`{name}`) | {Figure("")} | {difference} | {string.Join(" | ", branches.Select(Figure))} |");
 }
 
 return 0;
