@@ -25,6 +25,7 @@ public static class Devices
         LibTorch.Load();
         if (name == "cpu")
         {
+            NativeHeap.Retain();
             return CPU;
         }
         if (WhyNoCuda() is { } reason)

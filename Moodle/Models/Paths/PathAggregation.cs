@@ -60,13 +60,15 @@ internal sealed class PathAggregation : autograd.SingleTensorFunction<PathAggreg
     }
 
     private static PathMessages Forward(Tensor states, Tensor relations, Tensor queries, PathEdges edges) =>
-        states.dtype == ScalarType.BFloat16 ? PathKernels.Forward(states, relations, queries, edges) : PathOperations.Forward(states, relations, queries, edges);
+        states.dtype == ScalarType.BFloat16 ? PathKernels.Forward(states, relations, queries, edges)
+        : PathLoops.Fit(states) ? PathLoops.Forward(states, relations, queries, edges)
+        : PathOperations.Forward(states, relations, queries, edges);
 
     private static (Tensor States, Tensor Relations, Tensor Queries) Backward(
         Tensor gradient, Tensor states, Tensor relations, Tensor queries, PathMessages result, PathEdges edges) =>
-        states.dtype == ScalarType.BFloat16
-            ? PathKernels.Backward(gradient, states, relations, queries, result, edges)
-            : PathOperations.Backward(gradient, states, relations, queries, result, edges);
+        states.dtype == ScalarType.BFloat16 ? PathKernels.Backward(gradient, states, relations, queries, result, edges)
+        : PathLoops.Fit(states) ? PathLoops.Backward(gradient, states, relations, queries, result, edges)
+        : PathOperations.Backward(gradient, states, relations, queries, result, edges);
 }
 
 /// <summary>Along which edges messages go, for a batch of queries.</summary>

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -73,24 +74,38 @@ public sealed class PathNetwork : nn.Module
         return Score(states, query, type).view(-1, count).t().contiguous().MoveToOuterDisposeScope();
     }
 
-    // h + dropout(relu(LayerNorm(W [h; m; s m; m / s] + b))): [|E| * queries, d]. The parts of W that scaled messages meet share one product.
+    // h + dropout(relu(LayerNorm(W [h; m; s m; m / s] + b))): [|E| * queries, d].
     private Tensor Update(int layer, PathScales scales, Tensor states, Tensor messages, Tensor? seed)
     {
         var (type, norm) = (states.dtype, norms[layer]);
         var weight = updates[layer].weight!.to(type); // [d, 13 d]
-        var ofMessages = weight.narrow(1, _size, Scales * Aggregates * _size).view(_size, Scales, -1).permute(2, 1, 0).reshape(Aggregates * _size, -1);
-        var parts = messages.mm(ofMessages); // [|E| * queries, 3 d]
         var own = updates[layer].bias!.to(type).addmm(states, weight.narrow(1, 0, _size).t());
+        var ofMessages = weight.narrow(1, _size, Scales * Aggregates * _size).view(_size, Scales, -1); // [d, 3, 4 d]
         if (PathUpdate.Fits(states))
         {
-            return PathUpdate.Next(own, parts, states, norm.weight!, norm.bias!, scales, seed, _dropout);
+            return PathUpdate.Next(own, Parts(messages, ofMessages), states, norm.weight!, norm.bias!, scales, seed, _dropout);
         }
 
-        var split = parts.view(scales.Scale.shape[0], -1, Scales * _size).chunk(Scales, 2);
-        var sum = (own.view_as(split[0]) + split[0]).addcmul(split[1], scales.Scale.to(type).view(-1, 1, 1), 1).addcmul(split[2], scales.Inverse.to(type).view(-1, 1, 1), 1);
-        var change = nn.functional.relu(nn.functional.layer_norm(sum, [_size], norm.weight!.to(type), norm.bias!.to(type), 1e-5));
+        var (sums, entities) = (own.view(scales.Scale.shape[0], -1, _size), scales.Scale.shape[0]);
+        var (scale, inverse) = (scales.Scale.to(type), scales.Inverse.to(type));
+        if (states.device_type == DeviceType.CPU && sums.shape[1] >= _size)
+        {
+            // One matrix for each entity, of fewer numbers than its messages are: a third of the arithmetic.
+            var ofEntities = stack([ones_like(scale), scale, inverse], 1).mm(ofMessages.permute(1, 2, 0).reshape(Scales, -1)).view(entities, -1, _size);
+            sums += messages.view(entities, -1, Aggregates * _size).bmm(ofEntities);
+        }
+        else
+        {
+            var split = Parts(messages, ofMessages).view(entities, -1, Scales * _size).chunk(Scales, 2);
+            sums = (sums + split[0]).addcmul(split[1], scale.view(-1, 1, 1), 1).addcmul(split[2], inverse.view(-1, 1, 1), 1);
+        }
+
+        var change = nn.functional.relu(nn.functional.layer_norm(sums, [_size], norm.weight!.to(type), norm.bias!.to(type), 1e-5));
         return states + (seed is null ? change : nn.functional.dropout(change, _dropout, true)).view(-1, _size);
     }
+
+    // The parts of W that scaled messages meet share one product: [|E| * queries, 3 d].
+    private Tensor Parts(Tensor messages, Tensor weight) => messages.mm(weight.permute(2, 1, 0).reshape(Aggregates * _size, -1));
 
     // Linear(relu(Linear([h; q]))): [|E| * queries, 1]. The last product is of the parameters' type: numbers of bfloat16 would tie.
     private Tensor Score(Tensor states, Tensor query, ScalarType type)

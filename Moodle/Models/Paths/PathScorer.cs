@@ -10,7 +10,8 @@ public sealed class PathScorer(PathNetwork network, PathGraph graph) : ILinkScor
 {
     // Numbers of all entities' states for the queries that are answered at once; the network needs a dozen times as many.
     private const long MostNumbers = 1L << 26;
-    private const long MostNumbersOfCpu = 1L << 22;
+    // Four aggregates of each are then a tensor that NativeHeap.Retain keeps: larger ones cost a fault for each page.
+    private const long MostNumbersOfCpu = 1L << 21;
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Branches { get; } = [MultimodalModel.PathsName];

@@ -173,7 +173,7 @@ public sealed class PathKernelTests
     private static double Cosine(Tensor a, Tensor b) => nn.functional.cosine_similarity(a.flatten(), b.flatten(), 0).item<float>();
 
     // Entity 0 has 3,000 edges and more; a few hundred entities have many, most have one or two, the last none.
-    private static PathGraph Graph(Device device)
+    internal static PathGraph Graph(Device device)
     {
         var random = new Random(9);
         var hub = Enumerable.Range(1, 3000).Select(tail => new Triple(0, random.Next(Relations), tail));
