@@ -19,17 +19,23 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
     private readonly string[] _predictors;
     private readonly Tensor[] _candidates;
     private readonly Tensor? _fused;
-    private readonly PathScorer? _paths;
+    private readonly Func<Tensor, Tensor, Tensor>? _paths;
 
     /// <summary>Takes the model as it is now.</summary>
     /// <param name="model">The model; it must not be trained while this is in use.</param>
     /// <param name="untrainedFusion">Whether the fusion is still to be trained: the predictors' mean is scored in its place.</param>
     /// <param name="paths">Whether the model's paths, where it has any, are asked beside an untrained fusion; they take longer than all the rest.</param>
-    public MultimodalScorer(MultimodalModel model, bool untrainedFusion = false, bool paths = true)
+    /// <param name="answers">What the model's paths answer to heads and relations, where that is known already; null asks them.</param>
+    public MultimodalScorer(MultimodalModel model, bool untrainedFusion = false, bool paths = true, Func<Tensor, Tensor, Tensor>? answers = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
-        _paths = (paths || !untrainedFusion) && model.Paths is { } network ? new PathScorer(network, model.Facts!) : null;
+        if ((paths || !untrainedFusion) && model.Paths is { } network)
+        {
+            var scorer = new PathScorer(network, model.Facts!);
+            _paths = answers ?? ((heads, relations) => scorer.Answer(heads, relations));
+        }
+
         string[] names = [.. model.Names.Where(name => _paths is not null || name != MultimodalModel.PathsName)];
         _mean = untrainedFusion && names.Length > 1;
         model.eval();
@@ -113,7 +119,7 @@ public sealed class MultimodalScorer : ILinkScorer, IDisposable
 
     // What the branches say, and logits of the other predictors.
     private (BranchOutput[] Outputs, Tensor[] Others) Outputs(Tensor entities, Tensor relations) =>
-        ([.. _model.Branches.Select((branch, m) => branch.Forward(_candidates[m], entities, relations))], _paths is null ? [] : [_paths.Answer(entities, relations)]);
+        ([.. _model.Branches.Select((branch, m) => branch.Forward(_candidates[m], entities, relations))], _paths is null ? [] : [_paths(entities, relations)]);
 
     // Branches that lack the query's known end do not take part in its mean.
     private static Tensor[] MeanParts(BranchOutput[] outputs, Tensor[] others)

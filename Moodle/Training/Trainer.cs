@@ -137,7 +137,7 @@ public static class Trainer
         using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features, device, graph.Train, HoldOut.IsByPair(graph, config.Paths.Hide));
         monitor.Message($"model: {string.Join(", ", model.Names)}; "
             + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
-        var validator = new Validator(graph, config);
+        using var validator = new Validator(graph, config);
         TrainingQueries QueriesOf(ImmutableArray<Triple> triples) => TrainingQueries.Build(graph.Entities.Count, graph.Relations.Count, triples);
         KnownAnswers AnswersIn(ImmutableArray<Triple> triples) => KnownAnswers.Build(graph.Entities.Count, graph.Relations.Count, triples);
         if (model.Paths is { } paths && state.Stage is not (UnimodalStage.StageName or FusionStage.StageName or UnimodalStage.RefitName))
