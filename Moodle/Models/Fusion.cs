@@ -216,6 +216,13 @@ public sealed class Fusion : nn.Module
 
     private static Tensor Join(Tensor[] mapped, Tensor? product, Tensor shares)
     {
+        if (mapped.Length < shares.shape[1])
+        {
+            // What predictors without vectors have of the gate is not lacking here: they were silent when the vectors learned.
+            shares = shares.narrow(1, 0, mapped.Length);
+            shares = shares / shares.sum(1, keepdim: true).clamp_min(1e-12);
+        }
+
         var joined = mapped.Select((x, m) => x * shares.narrow(1, m, 1)).Aggregate((a, b) => a + b);
         return nn.functional.normalize(product is null ? joined : joined + product, dim: 1);
     }

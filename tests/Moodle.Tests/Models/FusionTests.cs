@@ -218,10 +218,18 @@ public sealed class FusionTests
         Assert.IsTrue(weights.gt(0).all().item<bool>());
         AreClose(Flat(weights.narrow(1, 0, 1).expand(-1, Entities)), weights, 1e-4);
 
-        // The fused vectors learn as if it were not there: under the gate of a query whose every other predictor is as it was.
+        // However much it is trusted, the fused vectors stay what they are.
+        using (no_grad())
+        {
+            Parameter(fusion, "gate_out.bias")[Sizes.Length] += 3;
+        }
+
+        var trusted = fusion.Forward(outputs, candidates, tensor(RelationIds), beside);
+        Assert.IsTrue(trusted.Gate.select(1, Sizes.Length).gt(output.Gate.select(1, Sizes.Length)).all().item<bool>());
+        AreClose(Flat(output.Queries), trusted.Queries, 1e-5);
+
+        // They learn as if it were not there.
         var (queries, _) = fusion.Train(FusionInput.Of(outputs), candidates, Batch(), 0);
-        var (again, _) = fusion.Train(FusionInput.Of(outputs), candidates, Batch(), 0);
-        AreClose(Flat(queries), again, 0);
         Assert.AreEqual(1, queries.square().sum([1]).sqrt().mean().item<float>(), 1e-5);
     }
 
