@@ -6,7 +6,7 @@ namespace Moodle.Configuration;
 /// </summary>
 public sealed record PathConfig
 {
-    /// <summary>Whether it takes part. It takes far longer than a branch: count on a GPU.</summary>
+    /// <summary>Whether it takes part. It takes far longer than a branch: for thousands of triples seconds an epoch on a CPU, for hundreds of thousands minutes on a GPU.</summary>
     public bool Enabled { get; init; }
 
     /// <summary>d: numbers of an entity's state. On a GPU a multiple of 8 is computed by kernels.</summary>
