@@ -1,4 +1,3 @@
-using Moodle.Graphs;
 using Moodle.Models.Paths;
 using Moodle.Tests.Support;
 using TorchSharp;
@@ -11,7 +10,7 @@ namespace Moodle.Tests.Models.Paths;
 [TestCategory("Gpu")]
 public sealed class PathKernelTests
 {
-    private const int Relations = 5;
+    private const int Relations = PathInputs.Relations;
 
     [TestInitialize]
     public void Require() => AnyGpu.Require();
@@ -33,33 +32,17 @@ public sealed class PathKernelTests
     {
         using var scope = NewDisposeScope();
         manual_seed(7);
-        using var onCpu = Graph(CPU);
-        using var onGpu = Graph(CUDA);
+        using var onCpu = PathInputs.Graph(CPU);
+        using var onGpu = PathInputs.Graph(CUDA);
         Assert.IsTrue(PathKernels.Fit(onGpu, size));
-        Tensor Draw(params long[] shape) => randn(shape).to(ScalarType.BFloat16).to(ScalarType.Float32);
-        var (states, relations, query) = (Draw(onCpu.EntityCount, queries, size), Draw(2 * Relations, queries, size), Draw(queries, size));
-        // Entities that no message reached yet: zeros, which tie with the messages to all but the heads.
-        states.narrow(0, 100, 40).zero_();
-        var heads = randint(onCpu.EntityCount, [queries], ScalarType.Int64);
-        heads.narrow(0, 0, 1).zero_(); // the hub asks too
-        var rows = (heads * queries) + arange(queries);
-        if (atHeads)
-        {
-            var drawn = states.view(-1, size).index_select(0, rows);
-            states.zero_();
-            states.view(-1, size).index_copy_(0, rows, drawn);
-        }
-
-        var (a, b) = (randint(onCpu.EntityCount, [40], ScalarType.Int64), zeros(40, ScalarType.Int64));
-        var gradient = Draw(onCpu.EntityCount, queries, 4 * size);
-
-        var expected = Run(onCpu, CPU, ScalarType.Float32);
+        var inputs = new PathInputs(onCpu.EntityCount, size, queries, atHeads);
+        var expected = inputs.Run(onCpu, ScalarType.Float32, ScalarType.Float32, hides);
         // What the kernels leave unwritten shows.
         using (var poison = full([64 << 20], float.NaN, device: CUDA))
         {
         }
 
-        var actual = Run(onGpu, CUDA, ScalarType.BFloat16);
+        var actual = inputs.Run(onGpu, ScalarType.BFloat16, ScalarType.Float32, hides);
         string[] names = ["mean, max, min, std", "states' gradient", "relations' gradient", "queries' gradient"];
         for (var i = 0; i < names.Length; i++)
         {
@@ -74,17 +57,6 @@ public sealed class PathKernelTests
         for (var part = 0; part < 4; part++)
         {
             Assert.IsTrue(other.select(1, part).allclose(output.select(1, part), 0.005, 0.003), $"aggregate {part}");
-        }
-
-        Tensor[] Run(PathGraph graph, Device device, ScalarType type)
-        {
-            var hidden = hides ? graph.Hide(a.to(device), zeros_like(a).to(device), b.to(device)) : null;
-            Tensor[] inputs = [states.to(type).to(device), relations.to(device), query.to(device)];
-            inputs = [.. inputs.Select(input => input.detach().clone().requires_grad_())];
-            var result = PathAggregation.Aggregate(inputs[0], inputs[1], inputs[2], heads.to(device), graph, hidden, atHeads);
-            autograd.backward([result], [gradient.to(type).to(device)]);
-            var toStates = inputs[0].grad!;
-            return [result.detach(), atHeads ? toStates.view(-1, size).index_select(0, rows.to(device)) : toStates, inputs[1].grad!, inputs[2].grad!];
         }
     }
 
@@ -115,7 +87,7 @@ public sealed class PathKernelTests
         {
             network.to(device);
             network.zero_grad();
-            using var graph = Graph(device);
+            using var graph = PathInputs.Graph(device);
             var hidden = graph.Hide(heads.to(device), relations.to(device), relations.to(device));
             var logits = network.Forward(graph, heads.to(device), relations.to(device), hidden);
             Assert.AreEqual(ScalarType.Float32, logits.dtype);
@@ -130,7 +102,7 @@ public sealed class PathKernelTests
     {
         using var scope = NewDisposeScope();
         manual_seed(9);
-        using var graph = Graph(CUDA);
+        using var graph = PathInputs.Graph(CUDA);
         var rows = graph.EntityCount * 3L;
         Tensor Draw(long columns) => randn([rows, columns], ScalarType.BFloat16, CUDA).requires_grad_();
         var (own, parts, states) = (Draw(32), Draw(96), Draw(32));
@@ -151,7 +123,7 @@ public sealed class PathKernelTests
     public void AStep_LeavesNoTensorBehind()
     {
         using var scope = NewDisposeScope();
-        using var graph = Graph(CUDA);
+        using var graph = PathInputs.Graph(CUDA);
         using var network = new PathNetwork(32, 2, 0.1, Relations);
         network.to(CUDA);
         var (heads, relations) = (zeros(4, ScalarType.Int64, CUDA), zeros(4, ScalarType.Int64, CUDA));
@@ -171,13 +143,4 @@ public sealed class PathKernelTests
     }
 
     private static double Cosine(Tensor a, Tensor b) => nn.functional.cosine_similarity(a.flatten(), b.flatten(), 0).item<float>();
-
-    // Entity 0 has 3,000 edges and more; a few hundred entities have many, most have one or two, the last none.
-    internal static PathGraph Graph(Device device)
-    {
-        var random = new Random(9);
-        var hub = Enumerable.Range(1, 3000).Select(tail => new Triple(0, random.Next(Relations), tail));
-        var dense = Enumerable.Range(0, 4000).Select(_ => new Triple(random.Next(200), random.Next(Relations), random.Next(200)));
-        return new PathGraph([.. hub, .. dense, new(7, 0, 7), new(7, 1, 8), new(7, 2, 8)], 3400, Relations, device);
-    }
 }
