@@ -168,7 +168,7 @@ foreach (var (name, what, _) in configurations)
     if (baseline is { } from && name != configurations[0].Name && Reciprocal(name) is { } other)
     {
         var paired = PairedBootstrap.Compare(from, other, 1000);
-        difference = FormattableString.Invariant($"{paired.Difference:+0.0000;-0.0000} ({paired.Interval.Low:+0.0000;-0.0000} to {paired.Interval.High:+0.0000;-0.0000})");
+        difference = FormattableString.Invariant($"{paired.Difference:+0.0000;-0.0000;0.0000} ({paired.Interval.Low:+0.0000;-0.0000;0.0000} to {paired.Interval.High:+0.0000;-0.0000;0.0000})");
     }
 
     Console.WriteLine($"| {what} (`{name}`) | {Figure("")} | {difference} | {string.Join(" | ", branches.Select(Figure))} |");

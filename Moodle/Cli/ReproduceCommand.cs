@@ -60,7 +60,7 @@ internal static class ReproduceCommand
             all &= holds;
             string[] cells =
             [
-                figure.Branch, FormattableString.Invariant($"{figure.Mrr:F4}"), FormattableString.Invariant($"{now:F4}"), FormattableString.Invariant($"{now - figure.Mrr:+0.0000;-0.0000}"),
+                figure.Branch, FormattableString.Invariant($"{figure.Mrr:F4}"), FormattableString.Invariant($"{now:F4}"), FormattableString.Invariant($"{now - figure.Mrr:+0.0000;-0.0000;0.0000}"),
                 FormattableString.Invariant($"{figure.Tolerance:F4}"), holds ? "holds" : "differs", figure.Measured,
             ];
             table.AddRow([.. cells.Select(cell => new Text(cell))]);
