@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Moodle.Configuration;
 using Moodle.Tests.Runtime;
+using Moodle.Tests.Support;
 using Moodle.Training;
 
 namespace Moodle.Tests.Training;
@@ -71,20 +72,12 @@ public sealed partial class ConfigKeysTests
         File.WriteAllLines(Path.Combine(graph.Data, "entities.txt"), Enumerable.Range(0, TinyGraph.Entities).Select(TinyGraph.Label));
         File.WriteAllBytes(Path.Combine(graph.Data, "features.npy"), NumpyTests.Npy(
             "<f4", $"({TinyGraph.Entities}, 3)", [.. Enumerable.Range(0, 3 * TinyGraph.Entities).SelectMany(i => BitConverter.GetBytes((float)Math.Sin(i + 1)))]));
-        var before = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         // Only what a key changes is trained again.
-        Environment.SetEnvironmentVariable("XDG_CACHE_HOME", graph["cache"]);
-        try
-        {
-            var whole = Run(graph, []);
-            Assert.AreEqual(whole, Run(graph, ["evaluation.batch_size=7", "training.checkpoint_seconds=1000"]));
-            var silent = ConfigLoader.Keys().Where(key => !s_others.Contains(key.Path) && Run(graph, [$"{key.Path}={Other(graph, key)}"]) == whole).Select(key => key.Path).ToArray();
-            Assert.IsEmpty(silent, string.Join(", ", silent));
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("XDG_CACHE_HOME", before);
-        }
+        using var cache = new OwnCache(graph["cache"]);
+        var whole = Run(graph, []);
+        Assert.AreEqual(whole, Run(graph, ["evaluation.batch_size=7", "training.checkpoint_seconds=1000"]));
+        var silent = ConfigLoader.Keys().Where(key => !s_others.Contains(key.Path) && Run(graph, [$"{key.Path}={Other(graph, key)}"]) == whole).Select(key => key.Path).ToArray();
+        Assert.IsEmpty(silent, string.Join(", ", silent));
     }
 
     private static string Other(TinyGraph graph, ConfigKey key)

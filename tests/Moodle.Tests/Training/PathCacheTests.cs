@@ -1,3 +1,4 @@
+using Moodle.Tests.Support;
 using Moodle.Training;
 
 namespace Moodle.Tests.Training;
@@ -9,23 +10,15 @@ public sealed class PathCacheTests
     public void Paths_AreTrainedOnceForAllThatChangesNothingOfThem()
     {
         using var graph = new TinyGraph();
-        var before = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        Environment.SetEnvironmentVariable("XDG_CACHE_HOME", graph["cache"]);
-        try
-        {
-            Assert.IsFalse(TookFromCache("first"));
-            Assert.IsTrue(TookFromCache("second"));
-            Assert.AreEqual(Results("first"), Results("second"));
-            Assert.IsTrue(TookFromCache("other branches", "structure.rank=3", "training.unimodal.epochs=1", "contrast.enabled=false"));
-            Assert.IsFalse(TookFromCache("other paths", "paths.layers=1"));
-            Assert.IsFalse(TookFromCache("other seed", "seed=2"));
-            Assert.IsFalse(TookFromCache("other triples held out", "fusion.hold_out=0.3"));
-            Assert.IsFalse(TookFromCache("no cache", "data.cache=false"));
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("XDG_CACHE_HOME", before);
-        }
+        using var cache = new OwnCache(graph["cache"]);
+        Assert.IsFalse(TookFromCache("first"));
+        Assert.IsTrue(TookFromCache("second"));
+        Assert.AreEqual(Results("first"), Results("second"));
+        Assert.IsTrue(TookFromCache("other branches", "structure.rank=3", "training.unimodal.epochs=1", "contrast.enabled=false"));
+        Assert.IsFalse(TookFromCache("other paths", "paths.layers=1"));
+        Assert.IsFalse(TookFromCache("other seed", "seed=2"));
+        Assert.IsFalse(TookFromCache("other triples held out", "fusion.hold_out=0.3"));
+        Assert.IsFalse(TookFromCache("no cache", "data.cache=false"));
 
         bool TookFromCache(string run, params string[] sets)
         {
