@@ -134,7 +134,8 @@ public static class Trainer
         var features = new FeatureBuilder(run, config, graph, forBranches, outside, device, monitor, cancellation).Build(runner, ref state);
 
         RandomState.Seed(config.Seed);
-        using var model = new MultimodalModel(config, graph.Entities.Count, graph.Relations.Count, features, device, graph.Train, HoldOut.IsByPair(graph, config.Paths.Hide));
+        using var model = new MultimodalModel(
+            config, graph.Entities.Count, graph.Relations.Count, features, device, graph.Train, config.Paths.Enabled && HoldOut.IsByPair(graph, config.Paths.Hide));
         monitor.Message($"model: {string.Join(", ", model.Names)}; "
             + $"{model.parameters().Sum(parameter => parameter.numel()):N0} parameters");
         using var validator = new Validator(graph, config);
