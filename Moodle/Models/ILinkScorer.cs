@@ -20,7 +20,7 @@ public interface ILinkScorer
     /// <summary>The device that queries are expected on.</summary>
     Device Device { get; }
 
-    /// <summary>Logits of all candidates. Call inside <c>no_grad</c>; the caller owns the results.</summary>
+    /// <summary>Logits of all candidates. Call inside <c>no_grad</c>; the caller owns the results and may overwrite them.</summary>
     /// <param name="entities">int64 [queries].</param>
     /// <param name="relations">int64 [queries], 0 to 2|R|-1.</param>
     /// <returns>One float32 tensor [queries, |E|] for each branch.</returns>

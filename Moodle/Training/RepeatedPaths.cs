@@ -19,21 +19,21 @@ internal sealed class RepeatedPaths(PathScorer paths) : IDisposable
     /// <summary>From now on the queries come from the first one again.</summary>
     public void Restart() => _next = 0;
 
-    /// <summary>Logits of the next batch: float32 [queries, |E|].</summary>
+    /// <summary>Logits of the next batch: float32 [queries, |E|]. They are the caller's, who may overwrite them: ranking on a GPU does.</summary>
     /// <param name="heads">int64 [queries].</param>
     /// <param name="relations">int64 [queries].</param>
     public Tensor Answer(Tensor heads, Tensor relations)
     {
         if (_next < _kept.Count)
         {
-            return _kept[_next++].alias();
+            return _kept[_next++].clone();
         }
 
         var logits = paths.Answer(heads, relations);
         _numbers += logits.numel();
         if (_numbers <= MostKept)
         {
-            _kept.Add(logits.alias().DetachFromDisposeScope());
+            _kept.Add(logits.clone().DetachFromDisposeScope());
             _next++;
         }
 

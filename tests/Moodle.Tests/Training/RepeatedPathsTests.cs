@@ -26,7 +26,10 @@ public sealed class RepeatedPathsTests
             for (var i = 0; i < batches.Length; i++)
             {
                 using var inner = NewDisposeScope();
-                AreClose(expected[i], repeated.Answer(batches[i].Heads, batches[i].Relations), 1e-6, $"pass {pass}");
+                var answer = repeated.Answer(batches[i].Heads, batches[i].Relations);
+                AreClose(expected[i], answer, 1e-6, $"pass {pass}");
+                // As ranking on a GPU does with what it filters.
+                answer.fill_(float.NaN);
             }
 
             // From the second pass on nobody asks the network, whatever it would say.
