@@ -9,6 +9,10 @@ typedef unsigned short u16;
 
 #define WARPS 8
 #define SPAN 256 // columns of a warp
+#define CHUNK 256 // edges that a warp takes before it tells others what it found
+#ifndef EDGES
+#define EDGES 4 // whose rows path_backward fetches together
+#endif
 #define ALL ~0u
 #define NO_EDGE 0xffff
 #define SOME_EDGE 0xfffe // one of those that brought a zero which takes no gradient
@@ -63,6 +67,52 @@ __device__ __forceinline__ unsigned packed(float low, float high)
     return word;
 }
 
+// Sums of two numbers each.
+__device__ __forceinline__ unsigned sum_of_pairs(unsigned a, unsigned b)
+{
+    unsigned sum;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(sum) : "r"(a), "r"(0x3f803f80u), "r"(b));
+    return sum;
+}
+
+// Products of two numbers each, rounded; -0 is what changes none.
+__device__ __forceinline__ unsigned product_of_pairs(unsigned a, unsigned b)
+{
+    unsigned product;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(a), "r"(b), "r"(0x80008000u));
+    return product;
+}
+
+__device__ __forceinline__ unsigned higher_of_pairs(unsigned a, unsigned b)
+{
+    unsigned higher;
+    asm("max.bf16x2 %0, %1, %2;" : "=r"(higher) : "r"(a), "r"(b));
+    return higher;
+}
+
+__device__ __forceinline__ unsigned lower_of_pairs(unsigned a, unsigned b)
+{
+    unsigned lower;
+    asm("min.bf16x2 %0, %1, %2;" : "=r"(lower) : "r"(a), "r"(b));
+    return lower;
+}
+
+// Where halves are equal, as 0xffff each. They are compared as numbers of float16, so that none may be above 0x7c00; two that are do not equal each other.
+__device__ __forceinline__ unsigned equal_halves(unsigned a, unsigned b)
+{
+    unsigned where;
+    asm("set.eq.u32.f16x2 %0, %1, %2;" : "=r"(where) : "r"(a), "r"(b));
+    return where;
+}
+
+// Each of a word's bytes as the selector names them by 8 and more: its highest bit eight times.
+__device__ __forceinline__ unsigned signs_of_bytes(unsigned word, unsigned selector)
+{
+    unsigned signs;
+    asm("prmt.b32 %0, %1, 0, %2;" : "=r"(signs) : "r"(word), "r"(selector));
+    return signs;
+}
+
 __device__ __forceinline__ uint4 packed(const Eight& x)
 {
     return make_uint4(packed(x.of[0], x.of[1]), packed(x.of[2], x.of[3]), packed(x.of[4], x.of[5]), packed(x.of[6], x.of[7]));
@@ -82,11 +132,11 @@ __device__ __forceinline__ void add(float* to, float a, float b, float c, float 
 #endif
 }
 
-// What a warp works at.
+// What a warp works at: an entity's edges.
 struct Task
 {
     int entity, first, end;
-    bool shared; // by all warps of the block
+    bool shared; // with all warps of the block
 };
 
 // entity is -1 where nothing is left; never in a block that shares.
@@ -96,21 +146,24 @@ __device__ __forceinline__ Task task_of(const Graph& g)
     Task t;
     t.shared = block < g.hubs;
     const int index = t.shared ? block : g.hubs + (block - g.hubs) * WARPS + warp;
-    if (index >= g.entities)
+    t.entity = index < g.entities ? g.order[index] : -1;
+    if (t.entity >= 0)
     {
-        t.entity = -1;
-        return t;
+        t.first = g.offsets[t.entity];
+        t.end = g.offsets[t.entity + 1];
     }
-    t.entity = g.order[index];
-    t.first = g.offsets[t.entity];
-    t.end = g.offsets[t.entity + 1];
+    return t;
+}
+
+// Its part for a warp where it is shared.
+__device__ __forceinline__ void divide(Task& t)
+{
     if (t.shared)
     {
         const int part = (t.end - t.first + WARPS - 1) / WARPS;
-        t.first = min(t.end, t.first + warp * part);
+        t.first = min(t.end, t.first + (int)(threadIdx.x >> 5) * part);
         t.end = min(t.end, t.first + part);
     }
-    return t;
 }
 
 // The edges of the next 32 that are not hidden, as bits; edge gets the lane's own.
@@ -121,12 +174,24 @@ __device__ __forceinline__ unsigned visible(const Graph& g, int base, int end, i
     return __ballot_sync(ALL, at < end && (g.hidden == 0 || g.hidden[edge.w] == 0));
 }
 
-// Takes the first of the edges: its lane, or -1 where none is left.
-__device__ __forceinline__ int next(unsigned& edges)
+// Moves the edges that are among the bits to the first lanes; their number.
+__device__ __forceinline__ int gathered(unsigned edges, int4& edge)
 {
-    const int lane = __ffs(edges) - 1;
-    edges &= edges - 1;
-    return lane;
+    const int count = __popc(edges);
+    // Most often they are there already.
+    if ((edges & (edges + 1)) != 0)
+    {
+        int from = 0;
+        for (int i = 0; i < count; i++)
+        {
+            from = (threadIdx.x & 31) == i ? __ffs(edges) - 1 : from;
+            edges &= edges - 1;
+        }
+        edge.x = __shfl_sync(ALL, edge.x, from);
+        edge.y = __shfl_sync(ALL, edge.y, from);
+        edge.z = __shfl_sync(ALL, edge.z, from);
+    }
+    return count;
 }
 
 // Whether an entity is the head of one of the queries whose columns a warp takes; head is that of the lane's own. All lanes must call.
@@ -144,166 +209,258 @@ __device__ __forceinline__ bool asks(int entity, int head, int size)
 // The head of the query that a column belongs to, or -1.
 __device__ __forceinline__ int head_of(const Graph& g, int column) { return column < g.columns ? (int)g.heads[column / g.size] : -1; }
 
-// What the messages to an entity come to so far.
+// What the messages along a chunk of edges come to. A product of two bfloat16 numbers leaves the last eight bits of a float free: those of the extremes hold CHUNK - 1 less
+// the edge's place in the chunk where places are asked for. Of equal messages the first is then both highest above zero and lowest below it, where extremes lie
+// but for some of a head, whose own message is not zero: there the last. Where no places are asked for, the extremes are of rounded messages, two to a word, which round to
+// what the extremes would.
 struct Sums
 {
     Eight sum, square, high, low;
-    unsigned atHigh[8], atLow[8];
+    uint4 highs, lows;
 };
 
-__device__ __forceinline__ void join(Sums& to, int i, float sum, float square, float high, unsigned atHigh, float low, unsigned atLow)
+__device__ __forceinline__ Sums nothing()
 {
-    to.sum.of[i] += sum;
-    to.square.of[i] += square;
-    // The first of equals stays.
-    if (high > to.high.of[i])
+    Sums none;
+    none.sum = none.square = filled(0);
+    none.high = filled(-INFINITE);
+    none.low = filled(INFINITE);
+    none.highs = make_uint4(0xff80ff80, 0xff80ff80, 0xff80ff80, 0xff80ff80);
+    none.lows = make_uint4(0x7f807f80, 0x7f807f80, 0x7f807f80, 0x7f807f80);
+    return none;
+}
+
+__device__ __forceinline__ void take_extremes(unsigned& high, unsigned& low, unsigned h, unsigned w)
+{
+    const unsigned m = product_of_pairs(h, w);
+    high = higher_of_pairs(high, m);
+    low = lower_of_pairs(low, m);
+}
+
+__device__ __forceinline__ float value_of(float extreme) { return __uint_as_float(__float_as_uint(extreme) & ~(CHUNK - 1u)); }
+
+__device__ __forceinline__ unsigned place_of(float extreme) { return CHUNK - 1 - (__float_as_uint(extreme) & (CHUNK - 1)); }
+
+// Adds the messages along the edges from first to end, a chunk at most, that are not hidden. silent counts those from states that are known to be zero.
+template <bool PLACES>
+__device__ __forceinline__ void take(const Graph& g, const u16* states, const u16* relations, int first, int end, int column, int head, Sums& all, int& seen, int& silent)
+{
+    const bool active = column < g.columns;
+    const unsigned each = g.columns / 8;
+    const uint4* state = (const uint4*)states + column / 8;
+    const uint4* weight = (const uint4*)relations + column / 8;
+    int relation = -1;
+    Eight by = filled(0); // what the relation multiplies by
+    uint4 byPairs = make_uint4(0, 0, 0, 0);
+    for (int base = first; base < end; base += 32)
     {
-        to.high.of[i] = high;
-        to.atHigh[i] = atHigh;
-    }
-    if (low < to.low.of[i])
-    {
-        to.low.of[i] = low;
-        to.atLow[i] = atLow;
+        int4 edge;
+        unsigned edges = visible(g, base, end, edge);
+        seen += __popc(edges);
+        if (g.atHeads)
+        {
+            const unsigned asking = __ballot_sync(ALL, asks(edge.x, head, g.size));
+            silent += __popc(edges & ~asking);
+            edges &= asking;
+        }
+        edge.x *= each;
+        edge.z = CHUNK - 1 - (base + (threadIdx.x & 31) - first);
+        const int count = gathered(edges, edge);
+        for (int next = 0; next < count; next += 4)
+        {
+            // Four at a time, for their rows to be fetched together. Edges of one relation follow each other.
+            uint4 h[4], w[4];
+            int about[4], last = relation;
+            unsigned code[4];
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+            {
+                const int which = __shfl_sync(ALL, edge.y, next + e);
+                const unsigned from = __shfl_sync(ALL, edge.x, next + e);
+                code[e] = PLACES ? __shfl_sync(ALL, edge.z, next + e) : 0;
+                about[e] = next + e < count ? which : -1;
+                h[e] = w[e] = make_uint4(0, 0, 0, 0);
+                if (about[e] >= 0 && active)
+                {
+                    h[e] = state[from];
+                    if (which != last)
+                    {
+                        w[e] = weight[which * each];
+                    }
+                }
+                last = about[e];
+            }
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+            {
+                if (about[e] < 0)
+                {
+                    continue;
+                }
+                if (about[e] != relation)
+                {
+                    relation = about[e];
+                    byPairs = w[e];
+#pragma unroll
+                    for (int i = 0; i < 8; i++)
+                    {
+                        by.of[i] = number(w[e], i);
+                    }
+                }
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+                {
+                    const float m = number(h[e], i) * by.of[i];
+                    all.sum.of[i] += m;
+                    all.square.of[i] = fmaf(m, m, all.square.of[i]);
+                    if (PLACES)
+                    {
+                        const float placed = __uint_as_float(__float_as_uint(m) | code[e]);
+                        all.high.of[i] = fmaxf(all.high.of[i], placed);
+                        all.low.of[i] = fminf(all.low.of[i], placed);
+                    }
+                }
+                if (!PLACES)
+                {
+                    take_extremes(all.highs.x, all.lows.x, h[e].x, byPairs.x);
+                    take_extremes(all.highs.y, all.lows.y, h[e].y, byPairs.y);
+                    take_extremes(all.highs.z, all.lows.z, h[e].z, byPairs.z);
+                    take_extremes(all.highs.w, all.lows.w, h[e].w, byPairs.w);
+                }
+            }
+        }
     }
 }
 
-// Grid: blocks of entities, spans of columns. states [entities, columns], relations [2|R|, columns], queries [columns], output [entities, queries, 4 size]: mean,
-// maximum, minimum, standard deviation; highest and lowest [entities, columns]: positions of edges, or NO_EDGE; counts [entities]. g.edges are by target.
-extern "C" __global__ void __launch_bounds__(32 * WARPS)
-path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output,
-    u16* __restrict__ highest, u16* __restrict__ lowest, float* __restrict__ counts, Graph g)
+template <bool PLACES>
+__device__ __forceinline__ void aggregate(const u16* states, const u16* relations, const u16* queries, u16* output, u16* highest, u16* lowest, float* counts, const Graph& g)
 {
     __shared__ float parts[4][8][32];
     __shared__ unsigned positions[2][8][32];
-    __shared__ int seenByOthers, silentOfOthers;
+    __shared__ int seenByAll, silentOfAll;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, column = blockIdx.y * SPAN + lane * 8;
-    const bool active = column < g.columns;
     const Task task = task_of(g);
     if (task.entity < 0)
     {
         return;
     }
-    Sums all;
-    all.sum = all.square = filled(0);
-    all.high = filled(-INFINITE);
-    all.low = filled(INFINITE);
-#pragma unroll
-    for (int i = 0; i < 8; i++)
-    {
-        all.atHigh[i] = all.atLow[i] = NO_EDGE;
-    }
-    int seen = 0, silent = 0, last = -1;
     const int head = g.atHeads ? head_of(g, column) : -1;
-    uint4 weight = make_uint4(0, 0, 0, 0); // of relation last
-    for (int base = task.first; base < task.end; base += 32)
+    Sums all = nothing();
+    int seen = 0, silent = 0;
+    unsigned atHigh[8], atLow[8];
+    if (task.shared)
     {
-        int4 edge;
-        unsigned edges = visible(g, base, task.end, edge);
-        seen += __popc(edges);
-        if (g.atHeads)
+        // Chunk by chunk; what they come to is added one after the other, in the order of the edges.
+        if (warp == 0)
         {
-            const unsigned all = edges;
-            edges &= __ballot_sync(ALL, asks(edge.x, head, g.size));
-            silent += __popc(all & ~edges);
-        }
-        while (edges != 0)
-        {
-            // Four at a time, for their rows to be fetched together. Edges of one relation follow each other.
-            uint4 h[4], w[4];
-            int position[4];
 #pragma unroll
-            for (int e = 0; e < 4; e++)
+            for (int i = 0; i < 8; i++)
             {
-                const int from = next(edges), source = __shfl_sync(ALL, edge.x, from & 31), relation = __shfl_sync(ALL, edge.y, from & 31);
-                const int place = __shfl_sync(ALL, edge.z, from & 31);
-                position[e] = from < 0 ? -1 : place;
-                h[e] = make_uint4(0, 0, 0, 0);
-                if (from >= 0 && active)
-                {
-                    h[e] = load(states + (i64)source * g.columns + column);
-                    if (relation != last)
-                    {
-                        weight = load(relations + (i64)relation * g.columns + column);
-                        last = relation;
-                    }
-                }
-                w[e] = weight;
+                parts[0][i][lane] = parts[1][i][lane] = 0;
+                parts[2][i][lane] = -INFINITE;
+                parts[3][i][lane] = INFINITE;
+                positions[0][i][lane] = positions[1][i][lane] = NO_EDGE;
             }
+            seenByAll = silentOfAll = 0;
+        }
+    }
+    for (int start = task.first; start < task.end; start += WARPS * CHUNK)
+    {
+        // All edges of an entity that is not shared are one chunk.
+        const int first = task.shared ? min(task.end, start + warp * CHUNK) : start;
+        take<PLACES>(g, states, relations, first, min(task.end, first + CHUNK), column, head, all, seen, silent);
+        if (!PLACES)
+        {
 #pragma unroll
-            for (int e = 0; e < 4; e++)
+            for (int i = 0; i < 8; i++)
             {
-                if (position[e] >= 0)
-                {
+                all.high.of[i] = number(all.highs, i);
+                all.low.of[i] = number(all.lows, i);
+            }
+        }
+        if (!task.shared)
+        {
+            break;
+        }
+        for (int turn = 0; turn < WARPS; turn++)
+        {
+            __syncthreads();
+            if (warp == turn)
+            {
 #pragma unroll
-                    for (int i = 0; i < 8; i++)
+                for (int i = 0; i < 8; i++)
+                {
+                    const float high = value_of(all.high.of[i]), low = value_of(all.low.of[i]);
+                    parts[0][i][lane] += all.sum.of[i];
+                    parts[1][i][lane] += all.square.of[i];
+                    // The first of equals stays.
+                    if (high > parts[2][i][lane])
                     {
-                        const float m = number(h[e], i) * number(w[e], i);
-                        join(all, i, m, m * m, m, position[e], m, position[e]);
+                        parts[2][i][lane] = high;
+                        positions[0][i][lane] = first - task.first + place_of(all.high.of[i]);
+                    }
+                    if (low < parts[3][i][lane])
+                    {
+                        parts[3][i][lane] = low;
+                        positions[1][i][lane] = first - task.first + place_of(all.low.of[i]);
                     }
                 }
+                if (lane == 0)
+                {
+                    seenByAll += seen;
+                    silentOfAll += silent;
+                }
+                all = nothing();
+                seen = silent = 0;
             }
         }
     }
     if (task.shared)
     {
-        if (threadIdx.x == 0)
-        {
-            seenByOthers = silentOfOthers = 0;
-        }
-        // One after the other, in the order of the edges.
-        for (int other = 1; other < WARPS; other++)
-        {
-            __syncthreads();
-            if (warp == other)
-            {
-#pragma unroll
-                for (int i = 0; i < 8; i++)
-                {
-                    parts[0][i][lane] = all.sum.of[i];
-                    parts[1][i][lane] = all.square.of[i];
-                    parts[2][i][lane] = all.high.of[i];
-                    parts[3][i][lane] = all.low.of[i];
-                    positions[0][i][lane] = all.atHigh[i];
-                    positions[1][i][lane] = all.atLow[i];
-                }
-                if (lane == 0)
-                {
-                    seenByOthers += seen;
-                    silentOfOthers += silent;
-                }
-            }
-            __syncthreads();
-            if (warp == 0)
-            {
-#pragma unroll
-                for (int i = 0; i < 8; i++)
-                {
-                    join(all, i, parts[0][i][lane], parts[1][i][lane], parts[2][i][lane], positions[0][i][lane], parts[3][i][lane], positions[1][i][lane]);
-                }
-            }
-        }
+        __syncthreads();
         if (warp != 0)
         {
             return;
         }
-        seen += seenByOthers;
-        silent += silentOfOthers;
+        seen = seenByAll;
+        silent = silentOfAll;
     }
-    if (silent > 0)
-    {
 #pragma unroll
-        for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++)
+    {
+        if (task.shared)
         {
-            join(all, i, 0, 0, 0, SOME_EDGE, 0, SOME_EDGE);
+            all.sum.of[i] = parts[0][i][lane];
+            all.square.of[i] = parts[1][i][lane];
+            all.high.of[i] = parts[2][i][lane];
+            all.low.of[i] = parts[3][i][lane];
+            atHigh[i] = positions[0][i][lane];
+            atLow[i] = positions[1][i][lane];
+        }
+        else
+        {
+            atHigh[i] = place_of(all.high.of[i]);
+            atLow[i] = place_of(all.low.of[i]);
+            all.high.of[i] = value_of(all.high.of[i]);
+            all.low.of[i] = value_of(all.low.of[i]);
+        }
+        if (silent > 0 && 0 > all.high.of[i])
+        {
+            all.high.of[i] = 0;
+            atHigh[i] = SOME_EDGE;
+        }
+        if (silent > 0 && 0 < all.low.of[i])
+        {
+            all.low.of[i] = 0;
+            atLow[i] = SOME_EDGE;
         }
     }
     const float count = seen + 1, share = 1 / count;
-    if (lane == 0 && blockIdx.y == 0)
+    if (PLACES && lane == 0 && blockIdx.y == 0)
     {
         counts[task.entity] = count;
     }
-    if (!active)
+    if (column >= g.columns)
     {
         return;
     }
@@ -311,7 +468,7 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
     const bool isHead = g.heads[query] == task.entity;
     const uint4 asked = isHead ? load(queries + column) : make_uint4(0, 0, 0, 0);
     Eight mean, deviation;
-    unsigned atHigh[4] = {0, 0, 0, 0}, atLow[4] = {0, 0, 0, 0};
+    unsigned highWords[4] = {0, 0, 0, 0}, lowWords[4] = {0, 0, 0, 0};
 #pragma unroll
     for (int i = 0; i < 8; i++)
     {
@@ -321,17 +478,36 @@ path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, 
         const bool higher = all.high.of[i] > own, lower = all.low.of[i] < own;
         all.high.of[i] = higher ? all.high.of[i] : own;
         all.low.of[i] = lower ? all.low.of[i] : own;
-        atHigh[i / 2] |= (higher ? all.atHigh[i] : NO_EDGE) << (i & 1) * 16;
-        atLow[i / 2] |= (lower ? all.atLow[i] : NO_EDGE) << (i & 1) * 16;
+        highWords[i / 2] |= (higher ? atHigh[i] : NO_EDGE) << (i & 1) * 16;
+        lowWords[i / 2] |= (lower ? atLow[i] : NO_EDGE) << (i & 1) * 16;
     }
     u16* row = output + ((i64)task.entity * g.columns + query * g.size) * 4 + column % g.size;
     store(row, mean);
     store(row + g.size, all.high);
     store(row + 2 * g.size, all.low);
     store(row + 3 * g.size, deviation);
-    const i64 place = (i64)task.entity * g.columns + column;
-    *(uint4*)(highest + place) = make_uint4(atHigh[0], atHigh[1], atHigh[2], atHigh[3]);
-    *(uint4*)(lowest + place) = make_uint4(atLow[0], atLow[1], atLow[2], atLow[3]);
+    if (PLACES)
+    {
+        const i64 place = (i64)task.entity * g.columns + column;
+        *(uint4*)(highest + place) = make_uint4(highWords[0], highWords[1], highWords[2], highWords[3]);
+        *(uint4*)(lowest + place) = make_uint4(lowWords[0], lowWords[1], lowWords[2], lowWords[3]);
+    }
+}
+
+// Grid: blocks of entities, spans of columns. states [entities, columns], relations [2|R|, columns], queries [columns], output [entities, queries, 4 size]: mean,
+// maximum, minimum, standard deviation; highest and lowest [entities, columns]: positions of edges, or NO_EDGE; counts [entities]. g.edges are by target.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
+path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output,
+    u16* __restrict__ highest, u16* __restrict__ lowest, float* __restrict__ counts, Graph g)
+{
+    aggregate<true>(states, relations, queries, output, highest, lowest, counts, g);
+}
+
+// The same where no gradient will be asked for.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
+path_answer(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output, Graph g)
+{
+    aggregate<false>(states, relations, queries, output, 0, 0, 0, g);
 }
 
 // Grid: threads for eight columns of an entity each. A message m to an entity gets level + slope * m of the mean's and the deviation's gradients: levels and slopes
@@ -379,23 +555,41 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS)
 path_marks(const u16* __restrict__ highest, const u16* __restrict__ lowest, u16* __restrict__ marks, Graph g)
 {
     const int column = blockIdx.y * SPAN + (threadIdx.x & 31) * 8;
-    const Task task = task_of(g);
+    Task task = task_of(g);
     if (task.entity < 0 || column >= g.columns)
     {
         return;
     }
+    divide(task);
     const i64 place = (i64)task.entity * g.columns + column;
     const uint4 atHigh = load(highest + place), atLow = load(lowest + place);
+    const unsigned high[4] = {atHigh.x, atHigh.y, atHigh.z, atHigh.w}, low[4] = {atLow.x, atLow.y, atLow.z, atLow.w};
     const int first = g.offsets[task.entity];
+    const bool few = g.offsets[task.entity + 1] - first <= 0x7c00;
     u16* to = marks + (i64)task.first * (g.columns / 8) + column / 8;
     for (int position = task.first - first; position < task.end - first; position++)
     {
         unsigned mark = 0;
-#pragma unroll
-        for (int i = 0; i < 8; i++)
+        if (few)
         {
-            mark |= half_word(atHigh, i) == (unsigned)position ? 1u << i : 0;
-            mark |= half_word(atLow, i) == (unsigned)position ? 256u << i : 0;
+            const unsigned both = position * 0x10001u;
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                // Columns 2 i and 2 i + 1, the latter in the upper half.
+                mark |= equal_halves(high[i], both) & (0x20001u << 2 * i);
+                mark |= equal_halves(low[i], both) & (0x2000100u << 2 * i);
+            }
+            mark |= mark >> 16;
+        }
+        else
+        {
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+            {
+                mark |= half_word(atHigh, i) == (unsigned)position ? 1u << i : 0;
+                mark |= half_word(atLow, i) == (unsigned)position ? 256u << i : 0;
+            }
         }
         *to = (u16)mark;
         to += g.columns / 8;
@@ -409,6 +603,18 @@ __device__ __forceinline__ void add_relation(float* toRelations, const Graph& g,
     const float *t = toMessages.of, *f = from.of;
     add(to, t[0] * f[0], t[1] * f[1], t[2] * f[2], t[3] * f[3]);
     add(to + 4, t[4] * f[4], t[5] * f[5], t[6] * f[6], t[7] * f[7]);
+}
+
+// Adds the gradients of an entity's maxima and minima in eight columns, where an edge's mark says that it brought them.
+__device__ __forceinline__ void add_marked(uint4& to, const uint4& toHigh, const uint4& toLow, unsigned mark)
+{
+    // Four bits of the mark each, as the highest bits of four bytes.
+    const unsigned high[2] = {(mark & 15) * 0x10204080u, (mark >> 4 & 15) * 0x10204080u};
+    const unsigned low[2] = {(mark >> 8 & 15) * 0x10204080u, (mark >> 12 & 15) * 0x10204080u};
+    to.x = sum_of_pairs(to.x, sum_of_pairs(toHigh.x & signs_of_bytes(high[0], 0x9988), toLow.x & signs_of_bytes(low[0], 0x9988)));
+    to.y = sum_of_pairs(to.y, sum_of_pairs(toHigh.y & signs_of_bytes(high[0], 0xbbaa), toLow.y & signs_of_bytes(low[0], 0xbbaa)));
+    to.z = sum_of_pairs(to.z, sum_of_pairs(toHigh.z & signs_of_bytes(high[1], 0x9988), toLow.z & signs_of_bytes(low[1], 0x9988)));
+    to.w = sum_of_pairs(to.w, sum_of_pairs(toHigh.w & signs_of_bytes(high[1], 0xbbaa), toLow.w & signs_of_bytes(low[1], 0xbbaa)));
 }
 
 // Grid: blocks of entities, spans of columns. g.edges are by source and, within it, by relation: all messages from an entity along one relation are the same, so that
@@ -425,6 +631,7 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
     {
         return;
     }
+    divide(task);
     if (g.atHeads && !asks(task.entity, head_of(g, column), g.size))
     {
         // A state that is zero for all of these queries: nobody asks for its gradient, and it gives the relations none.
@@ -439,39 +646,50 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
         from.of[i] = number(h, i);
     }
     int relation = -1;
+    const unsigned each = g.columns / 8;
+    const uint4 *level = (const uint4*)levels + column / 8, *slope = (const uint4*)slopes + column / 8, *weight = (const uint4*)relations + column / 8;
+    const u16* mark = marks + column / 8;
     for (int base = task.first; base < task.end; base += 32)
     {
         int4 edge;
-        unsigned edges = visible(g, base, task.end, edge);
-        while (edges != 0)
+        const int count = gathered(visible(g, base, task.end, edge), edge);
+        edge.x *= each;
+        for (int next = 0; next < count; next += EDGES)
         {
-            uint4 w[4], level[4], slope[4];
-            unsigned mark[4];
-            int about[4], target[4];
-            int last = relation;
+            uint4 w[EDGES], flat[EDGES], steep[EDGES];
+            unsigned marked[EDGES], target[EDGES];
+            int about[EDGES], last = relation;
 #pragma unroll
-            for (int e = 0; e < 4; e++)
+            for (int e = 0; e < EDGES; e++)
             {
-                const int at = next(edges), which = __shfl_sync(ALL, edge.y, at & 31), index = __shfl_sync(ALL, edge.z, at & 31);
-                target[e] = __shfl_sync(ALL, edge.x, at & 31);
-                about[e] = at < 0 ? -1 : which;
-                w[e] = level[e] = slope[e] = make_uint4(0, 0, 0, 0);
-                mark[e] = 0;
-                if (at >= 0 && active)
+                const int which = __shfl_sync(ALL, edge.y, next + e), index = __shfl_sync(ALL, edge.z, next + e);
+                target[e] = __shfl_sync(ALL, edge.x, next + e);
+                about[e] = next + e < count ? which : -1;
+                w[e] = flat[e] = steep[e] = make_uint4(0, 0, 0, 0);
+                marked[e] = 0;
+                if (about[e] >= 0 && active)
                 {
-                    const i64 place = (i64)target[e] * g.columns + column;
-                    level[e] = load(levels + place);
-                    slope[e] = load(slopes + place);
-                    mark[e] = marks[(i64)index * (g.columns / 8) + column / 8];
+                    marked[e] = mark[(i64)index * each];
+                    flat[e] = level[target[e]];
+                    steep[e] = slope[target[e]];
                     if (which != last)
                     {
-                        w[e] = load(relations + (i64)which * g.columns + column);
+                        w[e] = weight[which * each];
                     }
                 }
-                last = at < 0 ? last : which;
+                last = about[e];
             }
 #pragma unroll
-            for (int e = 0; e < 4; e++)
+            for (int e = 0; e < EDGES; e++)
+            {
+                if (marked[e] != 0)
+                {
+                    const u16* row = gradient + (i64)target[e] * 32 + extremes;
+                    add_marked(flat[e], load(row), load(row + g.size), marked[e]);
+                }
+            }
+#pragma unroll
+            for (int e = 0; e < EDGES; e++)
             {
                 if (about[e] < 0)
                 {
@@ -496,18 +714,7 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
 #pragma unroll
                 for (int i = 0; i < 8; i++)
                 {
-                    toMessages.of[i] += fmaf(number(slope[e], i), message.of[i], number(level[e], i));
-                }
-                // Few edges bring an extreme to eight columns.
-                if (mark[e] != 0)
-                {
-                    const u16* row = gradient + (i64)target[e] * g.columns * 4 + extremes;
-                    const uint4 toHigh = load(row), toLow = load(row + g.size);
-#pragma unroll
-                    for (int i = 0; i < 8; i++)
-                    {
-                        toMessages.of[i] += (mark[e] >> i & 1 ? number(toHigh, i) : 0) + (mark[e] >> i & 256 ? number(toLow, i) : 0);
-                    }
+                    toMessages.of[i] += fmaf(number(steep[e], i), message.of[i], number(flat[e], i));
                 }
             }
         }

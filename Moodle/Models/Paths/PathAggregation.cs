@@ -6,7 +6,8 @@ namespace Moodle.Models.Paths;
 /// <summary>
 /// What the messages along a graph's edges to each entity amount to: their mean, maximum, minimum and standard deviation (PNA, Corso et al. 2020), as an operation
 /// that autograd knows. The message of edge (u, r, v) is h_u ⊙ w_r; a query's head gets one more, the query itself, and all others a zero. Hidden edges count
-/// for nothing, not even in the mean. Of equal messages the query's own is the highest and lowest, then that of the first edge.
+/// for nothing, not even in the mean. Of equal messages the query's own is the highest and lowest, then that of the first edge (the kernels take the last
+/// for a maximum below zero or a minimum above, which only a head can have).
 /// </summary>
 internal sealed class PathAggregation : autograd.SingleTensorFunction<PathAggregation>
 {
@@ -32,7 +33,10 @@ internal sealed class PathAggregation : autograd.SingleTensorFunction<PathAggreg
         using var scope = NewDisposeScope();
         var edges = new PathEdges(graph, heads.contiguous(), hidden, atHeads);
         var recorded = is_grad_enabled() && (states.requires_grad || relations.requires_grad || queries.requires_grad);
-        return (recorded ? apply(states, relations, queries, edges) : Forward(states, relations, queries, edges).Output).MoveToOuterDisposeScope();
+        var output = recorded ? apply(states, relations, queries, edges)
+            : states.dtype == ScalarType.BFloat16 ? PathKernels.Answer(states, relations, queries, edges)
+            : Forward(states, relations, queries, edges).Output;
+        return output.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -10,7 +10,7 @@ namespace Moodle.Models.Paths;
 /// </summary>
 public sealed class PathGraph : IDisposable
 {
-    /// <summary>Entities with more edges than this are shared out over several warps of a GPU.</summary>
+    /// <summary>Entities with more edges than this are shared out over several warps of a GPU; the kernels take no more in one piece.</summary>
     internal const int HubDegree = 256;
 
     private readonly Tensor _keys; // int64 [units], ascending

@@ -42,6 +42,19 @@ internal static class PathKernels
         return new(output.MoveToOuterDisposeScope(), highest.MoveToOuterDisposeScope(), lowest.MoveToOuterDisposeScope(), counts.MoveToOuterDisposeScope());
     }
 
+    /// <summary>Aggregates alone, where no gradient will be asked for: what they come from takes time to find out and to write.</summary>
+    /// <returns>[|E|, queries, 4d].</returns>
+    public static Tensor Answer(Tensor states, Tensor relations, Tensor queries, PathEdges edges)
+    {
+        using var none = no_grad();
+        using var scope = NewDisposeScope();
+        var output = empty([states.shape[0], states.shape[1], 4 * states.shape[2]], ScalarType.BFloat16, states.device);
+        Launch(
+            "path_answer", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), queries.to(ScalarType.BFloat16).Address(),
+            output.Address());
+        return output.MoveToOuterDisposeScope();
+    }
+
     /// <summary>The gradients of states, relations and queries; the latter two are float32.</summary>
     public static (Tensor States, Tensor Relations, Tensor Queries) Backward(
         Tensor gradient, Tensor states, Tensor relations, Tensor queries, PathMessages result, PathEdges edges)
