@@ -26,45 +26,55 @@ internal sealed class DeviceRanks : IDisposable
         _counts = [.. Enumerable.Range(0, branches).Select(_ => new List<Tensor>())];
     }
 
-    /// <summary>Counts a batch of queries; the host need not wait for the device.</summary>
+    /// <summary>Finds what is to be counted of a batch of queries, and uploads it; the device may meanwhile compute their logits.</summary>
     /// <param name="start">The first query.</param>
-    /// <param name="logits">For each branch float32 [queries, |E|], contiguous; what is filtered is overwritten.</param>
-    internal void Add(int start, IReadOnlyList<Tensor> logits)
+    /// <param name="queries">How many.</param>
+    /// <param name="device">Where the logits will be.</param>
+    internal DevicePlaces Find(int start, int queries, Device device)
     {
-        using var scope = NewDisposeScope();
-        var (queries, entities, device) = ((int)logits[0].shape[0], logits[0].shape[1], logits[0].device);
-        var (rows, golds, filtered) = (new List<long>(), new List<long>(), new List<long>());
-        for (var row = 0; row < queries; row++)
+        var entities = _queries.EntityCount;
+        var (owners, golds, filtered) = (new List<long>(), new List<long>(), new List<long>());
+        for (var row = 0L; row < queries; row++)
         {
-            var known = _known[(int)_queries.Entities[start + row], (int)_queries.Relations[start + row]];
+            var query = start + (int)row;
+            var known = _known[(int)_queries.Entities[query], (int)_queries.Relations[query]];
             foreach (var entity in known)
             {
                 filtered.Add((row * entities) + entity);
             }
 
-            foreach (var slot in _queries.SlotsOf(start + row))
+            foreach (var slot in _queries.SlotsOf(query))
             {
                 var gold = _queries.GoldOf(slot);
-                rows.Add(row);
+                owners.Add(row);
                 golds.Add((row * entities) + gold);
                 _slots.Add(slot);
-                _filters.Add(((int)entities - known.Length, known.BinarySearch(gold) >= 0));
+                _filters.Add((entities - known.Length, known.BinarySearch(gold) >= 0));
             }
         }
 
         Tensor Numbers(List<long> values) => tensor(values.ToArray()).Upload(device);
-        var (places, owners, hidden) = (Numbers(golds), Numbers(rows), Numbers(filtered));
+        return new(Numbers(golds), Numbers(owners), Numbers(filtered));
+    }
+
+    /// <summary>Counts a batch of queries; the host need not wait for the device.</summary>
+    /// <param name="places">What <see cref="Find"/> returned for them.</param>
+    /// <param name="logits">For each branch float32 [queries, |E|], contiguous; what is filtered is overwritten.</param>
+    internal void Add(DevicePlaces places, IReadOnlyList<Tensor> logits)
+    {
+        using var scope = NewDisposeScope();
+        var (queries, slots) = (logits[0].shape[0], places.Owners.shape[0]);
         // All gold scores before anything is hidden: branches may share a tensor.
-        var scores = logits.Select(branch => branch.reshape(-1).index_select(0, places).unsqueeze(1)).ToArray(); // [slots, 1] each
+        var scores = logits.Select(branch => branch.reshape(-1).index_select(0, places.Golds).unsqueeze(1)).ToArray(); // [slots, 1] each
         for (var branch = 0; branch < logits.Count; branch++)
         {
             // What is filtered becomes NaN, which no comparison counts.
-            logits[branch].view(-1).index_fill_(0, hidden, float.NaN);
+            logits[branch].view(-1).index_fill_(0, places.Filtered, float.NaN);
             // A popular query has many slots, each of which takes a copy of its row: not more at once than the logits themselves.
-            for (var first = 0L; first < rows.Count; first += queries)
+            for (var first = 0L; first < slots; first += queries)
             {
-                var count = Math.Min(queries, rows.Count - first);
-                var own = logits[branch].index_select(0, owners.narrow(0, first, count)); // [count, |E|]
+                var count = Math.Min(queries, slots - first);
+                var own = logits[branch].index_select(0, places.Owners.narrow(0, first, count)); // [count, |E|]
                 _counts[branch].Add(Count(own, scores[branch].narrow(0, first, count)).DetachFromDisposeScope());
             }
         }
@@ -107,3 +117,9 @@ internal sealed class DeviceRanks : IDisposable
         }
     }
 }
+
+/// <summary>Where a batch's logits are looked at, as places in the flat [queries * |E|].</summary>
+/// <param name="Golds">int64 [slots]: the gold answers.</param>
+/// <param name="Owners">int64 [slots]: the row of each.</param>
+/// <param name="Filtered">int64: the known answers of all rows.</param>
+internal sealed record DevicePlaces(Tensor Golds, Tensor Owners, Tensor Filtered);

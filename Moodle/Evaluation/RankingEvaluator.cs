@@ -86,10 +86,17 @@ public sealed class RankingEvaluator
             using var scope = NewDisposeScope();
             scoring.Start();
             var logits = Score(queries, start, rows);
-            scoring.Stop();
-            if (counted is not null)
+            var places = counted?.Find(start, rows, _scorer.Device);
+            if (_scorer.Device.type == DeviceType.CUDA)
             {
-                counted.Add(start, logits);
+                // So that the time of scoring is told apart; at a few dozen batches it costs nothing.
+                cuda.synchronize();
+            }
+
+            scoring.Stop();
+            if (places is not null)
+            {
+                counted!.Add(places, logits);
             }
             else
             {
@@ -116,17 +123,10 @@ public sealed class RankingEvaluator
         var entities = tensor(queries.Entities.AsSpan(start, rows).ToArray()).Upload(_scorer.Device);
         var relations = tensor(queries.Relations.AsSpan(start, rows).ToArray()).Upload(_scorer.Device);
         var logits = _scorer.Score(entities, relations);
-        Tensor[] scores = [.. logits.Select((branch, b) => branch.shape is [var q, var e] && q == rows && e == _scorer.EntityCount
+        return [.. logits.Select((branch, b) => branch.shape is [var q, var e] && q == rows && e == _scorer.EntityCount
             ? branch.detach().to(ScalarType.Float32, _onDevice ? _scorer.Device : CPU).contiguous()
             : throw new InvalidOperationException(
                 $"branch '{_scorer.Branches[b]}' gave logits [{string.Join(", ", branch.shape)}] for {rows} queries over {_scorer.EntityCount} entities"))];
-        if (_scorer.Device.type == DeviceType.CUDA)
-        {
-            // So that the time of scoring is told apart; at a few dozen batches it costs nothing.
-            cuda.synchronize();
-        }
-
-        return scores;
     }
 
     private unsafe void RankRows(RankingQueries queries, int start, int rows, Tensor[] logits, Rank[][] ranks)

@@ -19,7 +19,7 @@ internal sealed class RankingQueries
     /// <param name="relationCount">|R|, without reciprocals.</param>
     internal RankingQueries(ImmutableArray<Triple> triples, int entityCount, int relationCount)
     {
-        _triples = triples;
+        (_triples, EntityCount) = (triples, entityCount);
         var keys = new long[checked(2 * triples.Length)];
         _slots = new int[keys.Length];
         for (var i = 0; i < triples.Length; i++)
@@ -53,6 +53,9 @@ internal sealed class RankingQueries
         Entities = [.. entities];
         Relations = [.. relations];
     }
+
+    /// <summary>|E|.</summary>
+    internal int EntityCount { get; }
 
     /// <summary>The number of distinct queries.</summary>
     internal int Count => Entities.Length;
