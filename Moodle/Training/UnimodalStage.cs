@@ -143,8 +143,10 @@ internal sealed class UnimodalStage : Stage
         var (tasks, norms, relations) = (new Tensor[branches.Count], new Tensor[branches.Count], new List<Tensor>());
         Tensor[] candidates, factors, guides, guided;
         BranchStep[] steps;
-        // One product of queries and candidates for each branch; each logit written once, and read once by the softmax.
-        var products = 2.0 * batch.Count * _model.EntityCount * branches.Sum(branch => branch.Size);
+        // One product of queries and candidates for each branch, and one of answers' pairs and relations where these are predicted; each logit written once, and read once
+        // by the softmax.
+        var products = 2.0 * branches.Sum(branch => branch.Size
+            * (((double)batch.Count * _model.EntityCount) + (branch.PredictsRelations ? 2.0 * batch.Answers.shape[0] * _model.RelationCount : 0)));
         var logitBytes = sizeof(float) * (double)batch.Count * _model.EntityCount * branches.Count;
         var total = new List<Tensor>();
         using (Part("forward", products, 2 * logitBytes))
