@@ -82,7 +82,8 @@ internal sealed class DeviceRanks : IDisposable
 
     /// <summary>Waits for the device and puts all ranks in their places.</summary>
     /// <param name="ranks">For each branch [2 · triples].</param>
-    internal void Fill(Rank[][] ranks)
+    /// <param name="notNumbers">For each branch how many gold scores are NaN, to which they are added.</param>
+    internal void Fill(Rank[][] ranks, int[] notNumbers)
     {
         for (var branch = 0; branch < ranks.Length; branch++)
         {
@@ -95,8 +96,9 @@ internal sealed class DeviceRanks : IDisposable
             var counts = cat(_counts[branch], 0).cpu().data<long>().ToArray(); // [slots, 3]
             for (var i = 0; i < _slots.Count; i++)
             {
-                var (unknown, goldIsKnown) = _filters[i];
-                ranks[branch][_slots[i]] = Rank.Of((int)counts[3 * i], (int)counts[(3 * i) + 1], counts[(3 * i) + 2] != 0, unknown, goldIsKnown);
+                var ((unknown, goldIsKnown), isNaN) = (_filters[i], counts[(3 * i) + 2] != 0);
+                ranks[branch][_slots[i]] = Rank.Of((int)counts[3 * i], (int)counts[(3 * i) + 1], isNaN, unknown, goldIsKnown);
+                notNumbers[branch] += isNaN ? 1 : 0;
             }
         }
     }

@@ -77,6 +77,7 @@ public sealed class RankingEvaluator
         var scoring = new Stopwatch();
         var queries = new RankingQueries(triples, _scorer.EntityCount, _scorer.RelationCount);
         var ranks = _scorer.Branches.Select(_ => new Rank[2 * triples.Length]).ToArray();
+        var notNumbers = new int[ranks.Length];
         using var counted = _onDevice ? new DeviceRanks(queries, _known, ranks.Length) : null;
         using var exact = MatrixPrecision.Full();
         for (var start = 0; start < queries.Count; start += _batchSize)
@@ -100,16 +101,17 @@ public sealed class RankingEvaluator
             }
             else
             {
-                RankRows(queries, start, rows, logits, ranks);
+                RankRows(queries, start, rows, logits, ranks, notNumbers);
             }
 
             progress?.Invoke(start + rows, queries.Count);
         }
 
-        counted?.Fill(ranks);
+        counted?.Fill(ranks, notNumbers);
 
         return new SplitRanks(triples, [.. _scorer.Branches], ranks)
         {
+            NotNumbers = [.. notNumbers],
             Queries = queries.Count,
             Elapsed = watch.Elapsed,
             ScoringElapsed = scoring.Elapsed,
@@ -129,7 +131,7 @@ public sealed class RankingEvaluator
                 $"branch '{_scorer.Branches[b]}' gave logits [{string.Join(", ", branch.shape)}] for {rows} queries over {_scorer.EntityCount} entities"))];
     }
 
-    private unsafe void RankRows(RankingQueries queries, int start, int rows, Tensor[] logits, Rank[][] ranks)
+    private unsafe void RankRows(RankingQueries queries, int start, int rows, Tensor[] logits, Rank[][] ranks, int[] notNumbers)
     {
         // The tensors own this memory; the caller's scope keeps them past the loop.
         var addresses = Array.ConvertAll(logits, branch => branch.Address());
@@ -150,7 +152,12 @@ public sealed class RankingEvaluator
 
                 foreach (var slot in slots)
                 {
-                    ranks[branch][slot] = RankOf(scores, known, buffer.AsSpan(0, known.Length), queries.GoldOf(slot));
+                    var gold = queries.GoldOf(slot);
+                    ranks[branch][slot] = RankOf(scores, known, buffer.AsSpan(0, known.Length), gold);
+                    if (float.IsNaN(scores[gold]))
+                    {
+                        Interlocked.Increment(ref notNumbers[branch]);
+                    }
                 }
             }
 

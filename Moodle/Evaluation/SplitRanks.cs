@@ -22,6 +22,9 @@ public sealed class SplitRanks
     /// <summary>The scorer's branches, in its order.</summary>
     public ImmutableArray<string> Branches { get; }
 
+    /// <summary>For each branch how many gold scores were NaN; they are ranked last.</summary>
+    public ImmutableArray<int> NotNumbers { get; init; } = [];
+
     /// <summary>Distinct queries that were scored.</summary>
     public int Queries { get; init; }
 

@@ -36,9 +36,19 @@ internal sealed class Validator : IDisposable
     }
 
     /// <summary>Figures of every branch of a scorer, both sides together.</summary>
+    /// <exception cref="LossNotFiniteException">Scores are NaN: what would be chosen by them is worth nothing.</exception>
     public IReadOnlyList<(string Branch, Metrics Metrics)> Run(ILinkScorer scorer, Action<int, int> progress, CancellationToken cancellation)
     {
         var ranks = new RankingEvaluator(scorer, _known, _batchSize).Rank(_triples, progress, cancellation);
+        for (var b = 0; b < ranks.NotNumbers.Length; b++)
+        {
+            if (ranks.NotNumbers[b] > 0)
+            {
+                throw new LossNotFiniteException(FormattableString.Invariant($"validation: {ranks.NotNumbers[b]:N0} of {2 * _triples.Length:N0} answers have no number for a score by {ranks.Branches[b]}")
+                    + "; lower the stage's learning rate. The run keeps its last good checkpoint");
+            }
+        }
+
         return [.. ranks.Branches.Select((branch, b) => (branch, Metrics.Of(
             Enumerable.Range(0, 2 * _triples.Length).Select(i => ranks[b, i / 2, (QuerySide)(i % 2)]))))];
     }

@@ -33,6 +33,14 @@ public sealed class RankingEvaluatorTests
             var ranks = new RankingEvaluator(scorer, SplitEvaluation.KnownFor(graph, split), batchSize: 7, countedByTensors).Rank(graph.TriplesOf(split));
             ForAll(ranks, (branch, triple, side) =>
                 Assert.AreEqual(BruteForce.Rank(scorer, branch, ranks.Triples[triple], side, filter), ranks[branch, triple, side], $"{split} {branch} {triple} {side}"));
+            var notNumbers = new int[scorer.Branches.Count];
+            ForAll(ranks, (branch, triple, side) =>
+            {
+                var (head, relation, tail) = ranks.Triples[triple];
+                var gold = side == QuerySide.Tail ? scorer.Of(branch, head, relation, tail) : scorer.Of(branch, tail, relation + scorer.RelationCount, head);
+                notNumbers[branch] += float.IsNaN(gold) ? 1 : 0;
+            });
+            CollectionAssert.AreEqual(notNumbers, ranks.NotNumbers.ToArray());
         }
     }
 
