@@ -9,7 +9,7 @@ public sealed class LossNotFiniteException : InvalidOperationException
     }
 
     /// <summary>Creates the exception from a complete message, keeping the cause.</summary>
-    public LossNotFiniteException(string message, Exception inner) : base(message, inner)
+    public LossNotFiniteException(string message, Exception? inner) : base(message, inner)
     {
     }
 

@@ -105,8 +105,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         var losses = stage.LossNames.Zip(sums, (name, sum) => (name, sum / Math.Max(1, steps))).ToArray();
         if (losses.Any(loss => !double.IsFinite(loss.Item2)))
         {
-            throw new LossNotFiniteException($"{task}: the loss is no longer a finite number; lower the stage's learning rate. "
-                + $"The last good checkpoint is kept in {run.Path}");
+            throw Diverged(task, "the loss is no longer a finite number");
         }
 
         state = state with { Epoch = state.Epoch + 1, Step = 0, GlobalStep = state.GlobalStep + steps - state.Step, LossSums = [] };
@@ -140,7 +139,14 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         IReadOnlyList<(string Branch, Metrics Metrics)> branches;
         using (profile.Part($"{stage.Name}: validation"))
         {
-            branches = stage.Validate((done, total) => monitor.Progress($"{stage.Name} validation", done, total, "queries"), CancellationToken.None);
+            try
+            {
+                branches = stage.Validate((done, total) => monitor.Progress($"{stage.Name} validation", done, total, "queries"), CancellationToken.None);
+            }
+            catch (LossNotFiniteException exception)
+            {
+                throw Diverged($"{stage.Name} {state.Epoch}/{stage.Epochs}: validation", exception.Message, exception);
+            }
         }
 
         run.Metrics.Validation(stage.Name, state, branches);
@@ -164,6 +170,9 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
 
         double MrrOf(string branch) => branches.First(entry => entry.Branch == branch).Metrics.Mrr;
     }
+
+    private LossNotFiniteException Diverged(string task, string what, Exception? cause = null) =>
+        new($"{task}: {what}; lower the stage's learning rate. The last good checkpoint is kept in {run.Path}", cause);
 
     // Tensors of what became better come from the module, all others from the checkpoint that is replaced.
     private void KeepBest(Stage stage, TrainingState state, string[] prefixes)

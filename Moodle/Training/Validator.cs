@@ -44,8 +44,7 @@ internal sealed class Validator : IDisposable
         {
             if (ranks.NotNumbers[b] > 0)
             {
-                throw new LossNotFiniteException(FormattableString.Invariant($"validation: {ranks.NotNumbers[b]:N0} of {2 * _triples.Length:N0} answers have no number for a score by {ranks.Branches[b]}")
-                    + "; lower the stage's learning rate. The run keeps its last good checkpoint");
+                throw new LossNotFiniteException(FormattableString.Invariant($"{ranks.NotNumbers[b]:N0} of {2 * _triples.Length:N0} answers have no number for a score by {ranks.Branches[b]}"));
             }
         }
 
