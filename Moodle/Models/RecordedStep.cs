@@ -15,6 +15,7 @@ internal sealed class RecordedStep : BranchStep
     private readonly Tensor _loops;
     private readonly OneVsAllGradient _gradient;
     private readonly Tensor? _recorded;
+    private readonly Tensor? _padded;
 
     // Without a scorer the logits are the product.
     public RecordedStep(Scorer? scorer, Tensor vectors, Tensor queries, Tensor candidates, Tensor loops, Tensor available, QueryBatch batch, double smoothing,
@@ -26,7 +27,7 @@ internal sealed class RecordedStep : BranchStep
         if (scorer is null || scorer.IsBilinear)
         {
             using var none = no_grad();
-            logits = Multiply(queries.detach(), candidates.detach());
+            (_padded, logits) = Multiply(queries.detach(), candidates.detach());
             logits.scatter_add_(1, batch.Heads.unsqueeze(1), loops.detach().unsqueeze(1));
         }
         else
@@ -65,11 +66,10 @@ internal sealed class RecordedStep : BranchStep
         }
 
         var gradient = _gradient.Of(factor, others, keepLogits: false); // [queries, columns]
-        var (ofQueries, ofCandidates) = MultiplyBack(gradient, _queries.detach(), _candidates.detach());
         return
         [
-            (_queries, ofQueries),
-            (_candidates, ofCandidates),
+            (_queries, gradient.mm(_padded!)),
+            (_candidates, gradient.t().mm(_queries.detach()).narrow(0, 0, _candidates.shape[0])),
             (_loops, gradient.gather(1, _batch.Heads.unsqueeze(1)).squeeze(1)),
         ];
     }

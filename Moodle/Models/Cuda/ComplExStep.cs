@@ -25,9 +25,11 @@ internal sealed class ComplExStep : BranchStep
     private readonly double _relationWeight;
     private readonly Tensor? _kept;
     private readonly Tensor _queries;
+    private readonly Tensor _padded;
     private readonly Tensor _logits;
     private readonly KernelCrossEntropy _entropy;
     private readonly Tensor? _pairs;
+    private readonly Tensor? _paddedRelations;
     private readonly KernelCrossEntropy? _relationEntropy;
     private BranchOutput? _output;
 
@@ -61,7 +63,7 @@ internal sealed class ComplExStep : BranchStep
             _queries = _queries * _kept;
         }
 
-        var logits = Multiply(_queries, candidates.detach());
+        (_padded, var logits) = Multiply(_queries, candidates.detach());
         logits.scatter_add_(1, batch.Heads.unsqueeze(1), loops.detach().unsqueeze(1));
         _entropy = new KernelCrossEntropy(kernels, logits, candidates.shape[0], batch, smoothing);
         _logits = logits.narrow(1, 0, candidates.shape[0]);
@@ -75,7 +77,7 @@ internal sealed class ComplExStep : BranchStep
                 Answers = batch.Relations.index_select(0, batch.AnswerRows),
                 Heads = batch.Answers,
             };
-            var scores = Multiply(_pairs, _relations.detach()); // [answers, 2|R|]
+            (_paddedRelations, var scores) = Multiply(_pairs, _relations.detach()); // [answers, 2|R|]
             _relationEntropy = new KernelCrossEntropy(kernels, scores, _relations.shape[0], asked, 0);
             Relations = _relationEntropy.Losses.sum() * (_relationWeight / batch.TotalWeight);
         }
@@ -98,14 +100,15 @@ internal sealed class ComplExStep : BranchStep
     {
         using var none = no_grad();
         var gradient = _entropy.Gradient(factor, 1 / _batch.TotalWeight, others); // [queries, columns]
-        var (ofQueries, ofEntities) = MultiplyBack(gradient, _queries, _candidates.detach()); // [queries, size], [|E|, size]
+        var ofQueries = gradient.mm(_padded); // [queries, size]
         ofQueries = _kept is null ? ofQueries : ofQueries.mul_(_kept);
+        var ofEntities = gradient.t().mm(_queries); // [columns, size]
         Tensor ofRelations;
         Tensor? ofPairs = null;
         if (_relationEntropy is not null)
         {
             var scores = _relationEntropy.Gradient(factor, _relationWeight / _batch.TotalWeight, null); // [answers, columns]
-            (ofPairs, ofRelations) = MultiplyBack(scores, _pairs!, _relations.detach());
+            (ofPairs, ofRelations) = (scores.mm(_paddedRelations!), scores.t().mm(_pairs!));
         }
         else
         {
@@ -118,8 +121,8 @@ internal sealed class ComplExStep : BranchStep
             ofEntities.Address(), ofRelations.Address(), ofMissing?.Address() ?? 0);
         (Tensor, Tensor)[] roots =
         [
-            (_candidates, ofEntities),
-            (_relations, ofRelations),
+            (_candidates, ofEntities.narrow(0, 0, _candidates.shape[0])),
+            (_relations, ofRelations.narrow(0, 0, _relations.shape[0])),
             (_loops, gradient.gather(1, _batch.Heads.unsqueeze(1)).squeeze(1)),
         ];
         return ofMissing is null ? roots : [.. roots, (_table.Missing!, ofMissing)];

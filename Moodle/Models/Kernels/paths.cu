@@ -3,13 +3,14 @@
 //
 // Columns are all numbers of an entity's state: [queries, d], d a multiple of 8. A warp takes 256 of them, 8 a thread, and all edges of one entity; blocks are
 // started column by column, so that what the warps read at a time (the rows of all entities, cut to 256 columns) stays in the L2 cache. The edges of a hub are
-// shared out over the warps of a block. Hubs come first.
+// shared out over the warps of a block, and those of a large one over several blocks: one warp that goes along a thousand edges takes longer than all others together.
+// What these blocks find is joined by another launch.
 typedef long long i64;
 typedef unsigned short u16;
 
 #define WARPS 8
 #define SPAN 256 // columns of a warp
-#define CHUNK 256 // edges that a warp takes before it tells others what it found
+#define CHUNK 256 // most edges of a warp
 #ifndef EDGES
 #define EDGES 4 // whose rows path_backward fetches together
 #endif
@@ -22,10 +23,11 @@ struct Graph
 {
     const int* offsets;          // [entities + 1]
     const int4* edges;           // other end, relation, position among the target's edges, unit
-    const int* order;            // [entities], hubs first
+    const int4* pieces;          // what a block takes, then what a warp takes: entity, first edge, end, slot for what is found, or -1 where these are all of its edges
     const unsigned char* hidden; // [units], 1 where hidden, or null
     const i64* heads;            // [queries]
-    int entities, hubs, columns, size;
+    int entities, columns, size;
+    int shared, all;             // pieces
     int atHeads;                 // 1 where states are zero but at their queries' heads
 };
 
@@ -132,10 +134,10 @@ __device__ __forceinline__ void add(float* to, float a, float b, float c, float 
 #endif
 }
 
-// What a warp works at: an entity's edges.
+// What a warp works at: edges of an entity.
 struct Task
 {
-    int entity, first, end;
+    int entity, first, end, slot;
     bool shared; // with all warps of the block
 };
 
@@ -144,26 +146,20 @@ __device__ __forceinline__ Task task_of(const Graph& g)
 {
     const int warp = threadIdx.x >> 5, block = blockIdx.x;
     Task t;
-    t.shared = block < g.hubs;
-    const int index = t.shared ? block : g.hubs + (block - g.hubs) * WARPS + warp;
-    t.entity = index < g.entities ? g.order[index] : -1;
-    if (t.entity >= 0)
-    {
-        t.first = g.offsets[t.entity];
-        t.end = g.offsets[t.entity + 1];
-    }
-    return t;
-}
-
-// Its part for a warp where it is shared.
-__device__ __forceinline__ void divide(Task& t)
-{
+    t.shared = block < g.shared;
+    const int index = t.shared ? block : g.shared + (block - g.shared) * WARPS + warp;
+    const int4 piece = index < g.all ? g.pieces[index] : make_int4(-1, 0, 0, -1);
+    t.entity = piece.x;
+    t.first = piece.y;
+    t.end = piece.z;
+    t.slot = piece.w;
     if (t.shared)
     {
         const int part = (t.end - t.first + WARPS - 1) / WARPS;
-        t.first = min(t.end, t.first + (int)(threadIdx.x >> 5) * part);
+        t.first = min(t.end, t.first + warp * part);
         t.end = min(t.end, t.first + part);
     }
+    return t;
 }
 
 // The edges of the next 32 that are not hidden, as bits; edge gets the lane's own.
@@ -209,8 +205,8 @@ __device__ __forceinline__ bool asks(int entity, int head, int size)
 // The head of the query that a column belongs to, or -1.
 __device__ __forceinline__ int head_of(const Graph& g, int column) { return column < g.columns ? (int)g.heads[column / g.size] : -1; }
 
-// What the messages along a chunk of edges come to. A product of two bfloat16 numbers leaves the last eight bits of a float free: those of the extremes hold CHUNK - 1 less
-// the edge's place in the chunk where places are asked for. Of equal messages the first is then both highest above zero and lowest below it, where extremes lie
+// What the messages along a warp's edges come to. A product of two bfloat16 numbers leaves the last eight bits of a float free: those of the extremes hold CHUNK - 1 less
+// the edge's place among the warp's where places are asked for. Of equal messages the first is then both highest above zero and lowest below it, where extremes lie
 // but for some of a head, whose own message is not zero: there the last. Where no places are asked for, the extremes are of rounded messages, two to a word, which round to
 // what the extremes would.
 struct Sums
@@ -241,7 +237,7 @@ __device__ __forceinline__ float value_of(float extreme) { return __uint_as_floa
 
 __device__ __forceinline__ unsigned place_of(float extreme) { return CHUNK - 1 - (__float_as_uint(extreme) & (CHUNK - 1)); }
 
-// Adds the messages along the edges from first to end, a chunk at most, that are not hidden. silent counts those from states that are known to be zero.
+// Adds the messages along the edges from first to end, CHUNK at most, that are not hidden. silent counts those from states that are known to be zero.
 template <bool PLACES>
 __device__ __forceinline__ void take(const Graph& g, const u16* states, const u16* relations, int first, int end, int column, int head, Sums& all, int& seen, int& silent)
 {
@@ -332,8 +328,143 @@ __device__ __forceinline__ void take(const Graph& g, const u16* states, const u1
     }
 }
 
+// What was found in eight columns of an entity, or in a piece of its edges: positions are among all of them.
+struct Found
+{
+    Eight sum, square, high, low;
+    unsigned atHigh[8], atLow[8];
+    int seen, silent;
+};
+
+// Numbers of a piece's eight columns, as path_join reads them.
+#define PLANES 8
+
+__device__ __forceinline__ void put(float* at, const Eight& x)
+{
+    ((float4*)at)[0] = make_float4(x.of[0], x.of[1], x.of[2], x.of[3]);
+    ((float4*)at)[1] = make_float4(x.of[4], x.of[5], x.of[6], x.of[7]);
+}
+
+__device__ __forceinline__ Eight take_back(const float* at)
+{
+    const float4 a = ((const float4*)at)[0], b = ((const float4*)at)[1];
+    return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
+}
+
+__device__ __forceinline__ void keep(float* pieces, int slot, int column, const Graph& g, const Found& found)
+{
+    float* at = pieces + (i64)slot * PLANES * g.columns + column;
+    Eight high, low;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+    {
+        high.of[i] = __uint_as_float(found.atHigh[i]);
+        low.of[i] = __uint_as_float(found.atLow[i]);
+    }
+    put(at, found.sum);
+    put(at + g.columns, found.square);
+    put(at + 2 * g.columns, found.high);
+    put(at + 3 * g.columns, found.low);
+    put(at + 4 * g.columns, high);
+    put(at + 5 * g.columns, low);
+    put(at + 6 * g.columns, filled(__int_as_float(found.seen)));
+    put(at + 7 * g.columns, filled(__int_as_float(found.silent)));
+}
+
+// Nothing is found yet.
+__device__ __forceinline__ void clear(Found& found)
+{
+    found.sum = found.square = filled(0);
+    found.high = filled(-INFINITE);
+    found.low = filled(INFINITE);
+    found.seen = found.silent = 0;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+    {
+        found.atHigh[i] = found.atLow[i] = NO_EDGE;
+    }
+}
+
+// Adds what comes from later edges; the first of equals stays.
+__device__ __forceinline__ void join(Found& found, const Found& later)
+{
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+    {
+        found.sum.of[i] += later.sum.of[i];
+        found.square.of[i] += later.square.of[i];
+        if (later.high.of[i] > found.high.of[i])
+        {
+            found.high.of[i] = later.high.of[i];
+            found.atHigh[i] = later.atHigh[i];
+        }
+        if (later.low.of[i] < found.low.of[i])
+        {
+            found.low.of[i] = later.low.of[i];
+            found.atLow[i] = later.atLow[i];
+        }
+    }
+    found.seen += later.seen;
+    found.silent += later.silent;
+}
+
+// Writes what all edges of an entity come to, and the query's own message.
 template <bool PLACES>
-__device__ __forceinline__ void aggregate(const u16* states, const u16* relations, const u16* queries, u16* output, u16* highest, u16* lowest, float* counts, const Graph& g)
+__device__ __forceinline__ void finish(
+    Found& all, int entity, int column, const u16* queries, u16* output, u16* highest, u16* lowest, float* counts, const Graph& g)
+{
+    const float count = all.seen + 1, share = 1 / count;
+    if (PLACES && column == 0)
+    {
+        counts[entity] = count;
+    }
+    if (column >= g.columns)
+    {
+        return;
+    }
+    const int query = column / g.size;
+    const bool isHead = g.heads[query] == entity;
+    const uint4 asked = isHead ? load(queries + column) : make_uint4(0, 0, 0, 0);
+    Eight mean, deviation;
+    unsigned highWords[4] = {0, 0, 0, 0}, lowWords[4] = {0, 0, 0, 0};
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+    {
+        if (all.silent > 0 && 0 > all.high.of[i])
+        {
+            all.high.of[i] = 0;
+            all.atHigh[i] = SOME_EDGE;
+        }
+        if (all.silent > 0 && 0 < all.low.of[i])
+        {
+            all.low.of[i] = 0;
+            all.atLow[i] = SOME_EDGE;
+        }
+        const float own = number(asked, i);
+        mean.of[i] = (all.sum.of[i] + own) * share;
+        deviation.of[i] = sqrtf(fmaxf((all.square.of[i] + own * own) * share - mean.of[i] * mean.of[i], 0) + 1e-6f);
+        const bool higher = all.high.of[i] > own, lower = all.low.of[i] < own;
+        all.high.of[i] = higher ? all.high.of[i] : own;
+        all.low.of[i] = lower ? all.low.of[i] : own;
+        highWords[i / 2] |= (higher ? all.atHigh[i] : NO_EDGE) << (i & 1) * 16;
+        lowWords[i / 2] |= (lower ? all.atLow[i] : NO_EDGE) << (i & 1) * 16;
+    }
+    u16* row = output + ((i64)entity * g.columns + query * g.size) * 4 + column % g.size;
+    store(row, mean);
+    store(row + g.size, all.high);
+    store(row + 2 * g.size, all.low);
+    store(row + 3 * g.size, deviation);
+    if (PLACES)
+    {
+        const i64 place = (i64)entity * g.columns + column;
+        *(uint4*)(highest + place) = make_uint4(highWords[0], highWords[1], highWords[2], highWords[3]);
+        *(uint4*)(lowest + place) = make_uint4(lowWords[0], lowWords[1], lowWords[2], lowWords[3]);
+    }
+}
+
+template <bool PLACES>
+__device__ __forceinline__ void aggregate(
+    const u16* states, const u16* relations, const u16* queries, u16* output, u16* highest, u16* lowest, float* counts, float* pieces, const Graph& g)
 {
     __shared__ float parts[4][8][32];
     __shared__ unsigned positions[2][8][32];
@@ -344,170 +475,149 @@ __device__ __forceinline__ void aggregate(const u16* states, const u16* relation
     {
         return;
     }
-    const int head = g.atHeads ? head_of(g, column) : -1;
-    Sums all = nothing();
-    int seen = 0, silent = 0;
-    unsigned atHigh[8], atLow[8];
-    if (task.shared)
+    Found found;
     {
-        // Chunk by chunk; what they come to is added one after the other, in the order of the edges.
-        if (warp == 0)
-        {
+        Sums all = nothing();
+        found.seen = found.silent = 0;
+        take<PLACES>(g, states, relations, task.first, task.end, column, g.atHeads ? head_of(g, column) : -1, all, found.seen, found.silent);
+        const int before = task.first - g.offsets[task.entity];
+        found.sum = all.sum;
+        found.square = all.square;
 #pragma unroll
-            for (int i = 0; i < 8; i++)
-            {
-                parts[0][i][lane] = parts[1][i][lane] = 0;
-                parts[2][i][lane] = -INFINITE;
-                parts[3][i][lane] = INFINITE;
-                positions[0][i][lane] = positions[1][i][lane] = NO_EDGE;
-            }
-            seenByAll = silentOfAll = 0;
+        for (int i = 0; i < 8; i++)
+        {
+            found.high.of[i] = PLACES ? value_of(all.high.of[i]) : number(all.highs, i);
+            found.low.of[i] = PLACES ? value_of(all.low.of[i]) : number(all.lows, i);
+            found.atHigh[i] = before + place_of(all.high.of[i]);
+            found.atLow[i] = before + place_of(all.low.of[i]);
         }
     }
-    for (int start = task.first; start < task.end; start += WARPS * CHUNK)
+    if (task.shared)
     {
-        // All edges of an entity that is not shared are one chunk.
-        const int first = task.shared ? min(task.end, start + warp * CHUNK) : start;
-        take<PLACES>(g, states, relations, first, min(task.end, first + CHUNK), column, head, all, seen, silent);
-        if (!PLACES)
-        {
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-            {
-                all.high.of[i] = number(all.highs, i);
-                all.low.of[i] = number(all.lows, i);
-            }
-        }
-        if (!task.shared)
-        {
-            break;
-        }
+        // One warp after the other, in the order of their edges.
         for (int turn = 0; turn < WARPS; turn++)
         {
-            __syncthreads();
             if (warp == turn)
             {
+                if (turn > 0)
+                {
+                    Found earlier;
 #pragma unroll
-                for (int i = 0; i < 8; i++)
-                {
-                    const float high = value_of(all.high.of[i]), low = value_of(all.low.of[i]);
-                    parts[0][i][lane] += all.sum.of[i];
-                    parts[1][i][lane] += all.square.of[i];
-                    // The first of equals stays.
-                    if (high > parts[2][i][lane])
+                    for (int i = 0; i < 8; i++)
                     {
-                        parts[2][i][lane] = high;
-                        positions[0][i][lane] = first - task.first + place_of(all.high.of[i]);
+                        earlier.sum.of[i] = parts[0][i][lane];
+                        earlier.square.of[i] = parts[1][i][lane];
+                        earlier.high.of[i] = parts[2][i][lane];
+                        earlier.low.of[i] = parts[3][i][lane];
+                        earlier.atHigh[i] = positions[0][i][lane];
+                        earlier.atLow[i] = positions[1][i][lane];
                     }
-                    if (low < parts[3][i][lane])
+                    earlier.seen = seenByAll;
+                    earlier.silent = silentOfAll;
+                    join(earlier, found);
+                    found = earlier;
+                }
+                if (turn < WARPS - 1)
+                {
+#pragma unroll
+                    for (int i = 0; i < 8; i++)
                     {
-                        parts[3][i][lane] = low;
-                        positions[1][i][lane] = first - task.first + place_of(all.low.of[i]);
+                        parts[0][i][lane] = found.sum.of[i];
+                        parts[1][i][lane] = found.square.of[i];
+                        parts[2][i][lane] = found.high.of[i];
+                        parts[3][i][lane] = found.low.of[i];
+                        positions[0][i][lane] = found.atHigh[i];
+                        positions[1][i][lane] = found.atLow[i];
+                    }
+                    __syncwarp();
+                    if (lane == 0)
+                    {
+                        seenByAll = found.seen;
+                        silentOfAll = found.silent;
                     }
                 }
-                if (lane == 0)
-                {
-                    seenByAll += seen;
-                    silentOfAll += silent;
-                }
-                all = nothing();
-                seen = silent = 0;
             }
+            __syncthreads();
         }
-    }
-    if (task.shared)
-    {
-        __syncthreads();
-        if (warp != 0)
+        if (warp != WARPS - 1)
         {
             return;
         }
-        seen = seenByAll;
-        silent = silentOfAll;
-    }
-#pragma unroll
-    for (int i = 0; i < 8; i++)
-    {
-        if (task.shared)
+        if (task.slot >= 0)
         {
-            all.sum.of[i] = parts[0][i][lane];
-            all.square.of[i] = parts[1][i][lane];
-            all.high.of[i] = parts[2][i][lane];
-            all.low.of[i] = parts[3][i][lane];
-            atHigh[i] = positions[0][i][lane];
-            atLow[i] = positions[1][i][lane];
-        }
-        else
-        {
-            atHigh[i] = place_of(all.high.of[i]);
-            atLow[i] = place_of(all.low.of[i]);
-            all.high.of[i] = value_of(all.high.of[i]);
-            all.low.of[i] = value_of(all.low.of[i]);
-        }
-        if (silent > 0 && 0 > all.high.of[i])
-        {
-            all.high.of[i] = 0;
-            atHigh[i] = SOME_EDGE;
-        }
-        if (silent > 0 && 0 < all.low.of[i])
-        {
-            all.low.of[i] = 0;
-            atLow[i] = SOME_EDGE;
+            if (column < g.columns)
+            {
+                keep(pieces, task.slot, column, g, found);
+            }
+            return;
         }
     }
-    const float count = seen + 1, share = 1 / count;
-    if (PLACES && lane == 0 && blockIdx.y == 0)
-    {
-        counts[task.entity] = count;
-    }
+    finish<PLACES>(found, task.entity, column, queries, output, highest, lowest, counts, g);
+}
+
+// What several blocks found of an entity. Grid: such entities, spans of columns; a warp each. joined: entity, its first slot, its last.
+template <bool PLACES>
+__device__ __forceinline__ void join_pieces(
+    const float* pieces, const int4* joined, const u16* queries, u16* output, u16* highest, u16* lowest, float* counts, const Graph& g)
+{
+    const int column = blockIdx.y * SPAN + (threadIdx.x & 31) * 8;
+    const int4 task = joined[blockIdx.x];
     if (column >= g.columns)
     {
         return;
     }
-    const int query = column / g.size;
-    const bool isHead = g.heads[query] == task.entity;
-    const uint4 asked = isHead ? load(queries + column) : make_uint4(0, 0, 0, 0);
-    Eight mean, deviation;
-    unsigned highWords[4] = {0, 0, 0, 0}, lowWords[4] = {0, 0, 0, 0};
+    Found all;
+    clear(all);
+    for (int slot = task.y; slot <= task.z; slot++)
+    {
+        const float* at = pieces + (i64)slot * PLANES * g.columns + column;
+        Found piece;
+        piece.sum = take_back(at);
+        piece.square = take_back(at + g.columns);
+        piece.high = take_back(at + 2 * g.columns);
+        piece.low = take_back(at + 3 * g.columns);
+        const Eight high = take_back(at + 4 * g.columns), low = take_back(at + 5 * g.columns);
+        piece.seen = __float_as_int(at[6 * g.columns]);
+        piece.silent = __float_as_int(at[7 * g.columns]);
 #pragma unroll
-    for (int i = 0; i < 8; i++)
-    {
-        const float own = number(asked, i);
-        mean.of[i] = (all.sum.of[i] + own) * share;
-        deviation.of[i] = sqrtf(fmaxf((all.square.of[i] + own * own) * share - mean.of[i] * mean.of[i], 0) + 1e-6f);
-        const bool higher = all.high.of[i] > own, lower = all.low.of[i] < own;
-        all.high.of[i] = higher ? all.high.of[i] : own;
-        all.low.of[i] = lower ? all.low.of[i] : own;
-        highWords[i / 2] |= (higher ? atHigh[i] : NO_EDGE) << (i & 1) * 16;
-        lowWords[i / 2] |= (lower ? atLow[i] : NO_EDGE) << (i & 1) * 16;
+        for (int i = 0; i < 8; i++)
+        {
+            piece.atHigh[i] = __float_as_uint(high.of[i]);
+            piece.atLow[i] = __float_as_uint(low.of[i]);
+        }
+        join(all, piece);
     }
-    u16* row = output + ((i64)task.entity * g.columns + query * g.size) * 4 + column % g.size;
-    store(row, mean);
-    store(row + g.size, all.high);
-    store(row + 2 * g.size, all.low);
-    store(row + 3 * g.size, deviation);
-    if (PLACES)
-    {
-        const i64 place = (i64)task.entity * g.columns + column;
-        *(uint4*)(highest + place) = make_uint4(highWords[0], highWords[1], highWords[2], highWords[3]);
-        *(uint4*)(lowest + place) = make_uint4(lowWords[0], lowWords[1], lowWords[2], lowWords[3]);
-    }
+    finish<PLACES>(all, task.x, column, queries, output, highest, lowest, counts, g);
 }
 
 // Grid: blocks of entities, spans of columns. states [entities, columns], relations [2|R|, columns], queries [columns], output [entities, queries, 4 size]: mean,
 // maximum, minimum, standard deviation; highest and lowest [entities, columns]: positions of edges, or NO_EDGE; counts [entities]. g.edges are by target.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
 path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output,
+    u16* __restrict__ highest, u16* __restrict__ lowest, float* __restrict__ counts, float* __restrict__ pieces, Graph g)
+{
+    aggregate<true>(states, relations, queries, output, highest, lowest, counts, pieces, g);
+}
+
+extern "C" __global__ void __launch_bounds__(32)
+path_forward_join(const float* __restrict__ pieces, const int4* __restrict__ joined, const u16* __restrict__ queries, u16* __restrict__ output,
     u16* __restrict__ highest, u16* __restrict__ lowest, float* __restrict__ counts, Graph g)
 {
-    aggregate<true>(states, relations, queries, output, highest, lowest, counts, g);
+    join_pieces<true>(pieces, joined, queries, output, highest, lowest, counts, g);
 }
 
 // The same where no gradient will be asked for.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
-path_answer(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output, Graph g)
+path_answer(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output,
+    float* __restrict__ pieces, Graph g)
 {
-    aggregate<false>(states, relations, queries, output, 0, 0, 0, g);
+    aggregate<false>(states, relations, queries, output, 0, 0, 0, pieces, g);
+}
+
+extern "C" __global__ void __launch_bounds__(32)
+path_answer_join(const float* __restrict__ pieces, const int4* __restrict__ joined, const u16* __restrict__ queries, u16* __restrict__ output, Graph g)
+{
+    join_pieces<false>(pieces, joined, queries, output, 0, 0, 0, g);
 }
 
 // Grid: threads for eight columns of an entity each. A message m to an entity gets level + slope * m of the mean's and the deviation's gradients: levels and slopes
@@ -555,12 +665,11 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS)
 path_marks(const u16* __restrict__ highest, const u16* __restrict__ lowest, u16* __restrict__ marks, Graph g)
 {
     const int column = blockIdx.y * SPAN + (threadIdx.x & 31) * 8;
-    Task task = task_of(g);
+    const Task task = task_of(g);
     if (task.entity < 0 || column >= g.columns)
     {
         return;
     }
-    divide(task);
     const i64 place = (i64)task.entity * g.columns + column;
     const uint4 atHigh = load(highest + place), atLow = load(lowest + place);
     const unsigned high[4] = {atHigh.x, atHigh.y, atHigh.z, atHigh.w}, low[4] = {atLow.x, atLow.y, atLow.z, atLow.w};
@@ -621,7 +730,7 @@ __device__ __forceinline__ void add_marked(uint4& to, const uint4& toHigh, const
 // their gradients are summed before they are multiplied, and added once to toRelations [2|R|, columns], in no fixed order. toStates [entities, columns].
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
 path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ levels,
-    const u16* __restrict__ slopes, const u16* __restrict__ marks, u16* __restrict__ toStates, float* __restrict__ toRelations, Graph g)
+    const u16* __restrict__ slopes, const u16* __restrict__ marks, u16* __restrict__ toStates, float* __restrict__ toRelations, float* __restrict__ pieces, Graph g)
 {
     __shared__ float parts[8][32];
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, column = blockIdx.y * SPAN + lane * 8;
@@ -631,7 +740,6 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
     {
         return;
     }
-    divide(task);
     if (g.atHeads && !asks(task.entity, head_of(g, column), g.size))
     {
         // A state that is zero for all of these queries: nobody asks for its gradient, and it gives the relations none.
@@ -759,10 +867,41 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
             return;
         }
     }
-    if (active)
+    if (!active)
+    {
+        return;
+    }
+    if (task.slot >= 0)
+    {
+        put(pieces + (i64)task.slot * g.columns + column, toState);
+    }
+    else
     {
         store(toStates + (i64)task.entity * g.columns + column, toState);
     }
+}
+
+// What several blocks added up of an entity: pieces [slots, columns]. Grid: such entities, spans of columns; a warp each.
+extern "C" __global__ void __launch_bounds__(32)
+path_backward_join(const float* __restrict__ pieces, const int4* __restrict__ joined, u16* __restrict__ toStates, Graph g)
+{
+    const int column = blockIdx.y * SPAN + (threadIdx.x & 31) * 8;
+    const int4 task = joined[blockIdx.x];
+    if (column >= g.columns)
+    {
+        return;
+    }
+    Eight sum = filled(0);
+    for (int slot = task.y; slot <= task.z; slot++)
+    {
+        const Eight piece = take_back(pieces + (i64)slot * g.columns + column);
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+        {
+            sum.of[i] += piece.of[i];
+        }
+    }
+    store(toStates + (i64)task.x * g.columns + column, sum);
 }
 
 // A layer's change of the states. A row is an entity's state for one query, rows in the order entity, query; size / 8 threads take one, a power of two up to 32.

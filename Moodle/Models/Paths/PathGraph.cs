@@ -10,9 +10,6 @@ namespace Moodle.Models.Paths;
 /// </summary>
 public sealed class PathGraph : IDisposable
 {
-    /// <summary>Entities with more edges than this are shared out over several warps of a GPU; the kernels take no more in one piece.</summary>
-    internal const int HubDegree = 256;
-
     private readonly Tensor _keys; // int64 [units], ascending
     private readonly Tensor _units; // int32 [edges]: of each incoming edge
     private readonly Tensor _targets; // int64 [edges], likewise
@@ -71,13 +68,13 @@ public sealed class PathGraph : IDisposable
         }
 
         var degrees = Enumerable.Range(0, entityCount).Select(entity => OffsetsOnHost[entity + 1] - OffsetsOnHost[entity]).ToArray();
-        (EdgeCount, UnitCount, MaximalDegree, HubCount) = (edges.Length, distinct.Length, degrees.DefaultIfEmpty().Max(), degrees.Count(degree => degree > HubDegree));
+        (EdgeCount, UnitCount, MaximalDegree) = (edges.Length, distinct.Length, degrees.DefaultIfEmpty().Max());
         using var scope = NewDisposeScope();
         Tensor Keep(Tensor onHost) => onHost.to(device).DetachFromDisposeScope();
         Offsets = Keep(tensor(OffsetsOnHost));
         Incoming = Keep(tensor(incoming).view(-1, 4));
         Outgoing = Keep(tensor(outgoing).view(-1, 4));
-        ByDegree = Keep(tensor(Enumerable.Range(0, entityCount).OrderByDescending(entity => degrees[entity]).ToArray()));
+        Pieces = new PathPieces(OffsetsOnHost, device);
         _keys = Keep(tensor(distinct));
         _degrees = Keep(tensor(Array.ConvertAll(degrees, degree => (double)degree)));
         _targets = Keep(tensor(Array.ConvertAll(edges, edge => (long)edge.Target)));
@@ -112,11 +109,8 @@ public sealed class PathGraph : IDisposable
     /// <summary>int32 [edges, 4], by source, relation and target: target, relation, row of <see cref="Incoming"/>, unit.</summary>
     internal Tensor Outgoing { get; }
 
-    /// <summary>int32 [|E|]: the entities, those of most edges first.</summary>
-    internal Tensor ByDegree { get; }
-
-    /// <summary>How many entities have more than <see cref="HubDegree"/> edges.</summary>
-    internal int HubCount { get; }
+    /// <summary>How a GPU shares the edges out.</summary>
+    internal PathPieces Pieces { get; }
 
     /// <summary>Most edges to one entity.</summary>
     internal int MaximalDegree { get; }
@@ -188,10 +182,12 @@ public sealed class PathGraph : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in (Tensor[])[Offsets, Incoming, Outgoing, ByDegree, _keys, _units, _targets, _degrees])
+        foreach (var tensor in (Tensor[])[Offsets, Incoming, Outgoing, _keys, _units, _targets, _degrees])
         {
             tensor.Dispose();
         }
+
+        Pieces.Dispose();
     }
 }
 

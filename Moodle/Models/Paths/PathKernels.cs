@@ -16,6 +16,7 @@ internal static class PathKernels
     private const int Threads = 32 * Warps;
     private const int Span = 256;
     private const int Columns = 8;
+    private const int Planes = 8; // numbers of an entity's column that are kept of a piece of its edges
     private const int MostEdges = 0xFFFE; // positions are of 16 bits, and two of them mean no edge or any
     private static readonly CudaKernels s_kernels = new("Moodle.Models.Kernels.paths.cu");
 
@@ -36,9 +37,14 @@ internal static class PathKernels
         var highest = empty([entities, count, size], ScalarType.Int16, states.device);
         var lowest = empty_like(highest);
         var counts = empty([entities], ScalarType.Float32, states.device);
+        var pieces = Room(states, edges, Planes);
+        var asked = queries.to(ScalarType.BFloat16);
         Launch(
-            "path_forward", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), queries.to(ScalarType.BFloat16).Address(),
-            output.Address(), highest.Address(), lowest.Address(), counts.Address());
+            "path_forward", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), asked.Address(),
+            output.Address(), highest.Address(), lowest.Address(), counts.Address(), pieces.Address());
+        Join(
+            "path_forward_join", states, edges, pieces.Address(), edges.Graph.Pieces.Joined.Address(), asked.Address(), output.Address(), highest.Address(), lowest.Address(),
+            counts.Address());
         return new(output.MoveToOuterDisposeScope(), highest.MoveToOuterDisposeScope(), lowest.MoveToOuterDisposeScope(), counts.MoveToOuterDisposeScope());
     }
 
@@ -49,9 +55,11 @@ internal static class PathKernels
         using var none = no_grad();
         using var scope = NewDisposeScope();
         var output = empty([states.shape[0], states.shape[1], 4 * states.shape[2]], ScalarType.BFloat16, states.device);
+        var pieces = Room(states, edges, Planes);
+        var asked = queries.to(ScalarType.BFloat16);
         Launch(
-            "path_answer", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), queries.to(ScalarType.BFloat16).Address(),
-            output.Address());
+            "path_answer", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), asked.Address(), output.Address(), pieces.Address());
+        Join("path_answer_join", states, edges, pieces.Address(), edges.Graph.Pieces.Joined.Address(), asked.Address(), output.Address());
         return output.MoveToOuterDisposeScope();
     }
 
@@ -70,33 +78,57 @@ internal static class PathKernels
             highest, lowest, levels.Address(), slopes.Address(), toQueries.Address());
         var marks = empty([edges.Graph.EdgeCount, states.shape[1] * states.shape[2] / Columns], ScalarType.Int16, states.device);
         Launch("path_marks", states, edges, edges.Graph.Incoming, highest, lowest, marks.Address());
+        var pieces = Room(states, edges, 1);
         Launch(
             "path_backward", states, edges, edges.Graph.Outgoing, gradient.Address(), states.Address(), relations.to(ScalarType.BFloat16).Address(), levels.Address(),
-            slopes.Address(), marks.Address(), toStates.Address(), toRelations.Address());
+            slopes.Address(), marks.Address(), toStates.Address(), toRelations.Address(), pieces.Address());
+        Join("path_backward_join", states, edges, pieces.Address(), edges.Graph.Pieces.Joined.Address(), toStates.Address());
         return (toStates.MoveToOuterDisposeScope(), toRelations.MoveToOuterDisposeScope(), toQueries.MoveToOuterDisposeScope());
     }
 
+    // For what is found in pieces of an entity's edges: float32 [slots, planes, columns].
+    private static Tensor Room(Tensor states, PathEdges edges, int planes) =>
+        empty([edges.Graph.Pieces.SlotCount, planes, states.shape[1] * states.shape[2]], ScalarType.Float32, states.device);
+
     private static void Launch(string kernel, Tensor states, PathEdges edges, Tensor list, params ReadOnlySpan<nint> arguments)
     {
-        var graph = edges.Graph;
-        var (entities, columns) = (graph.EntityCount, checked((int)(states.shape[1] * states.shape[2])));
-        if (entities == 0 || columns == 0)
+        var pieces = edges.Graph.Pieces;
+        var blocks = pieces.SharedCount + ((pieces.Count - pieces.SharedCount + Warps - 1) / Warps);
+        if (kernel == "path_slopes")
+        {
+            Launch(kernel, ((((long)edges.Graph.EntityCount * (ColumnsOf(states) / Columns)) + Threads - 1) / Threads, 1), Threads, states, edges, list, arguments);
+        }
+        else
+        {
+            Launch(kernel, (blocks, Spans(states)), Threads, states, edges, list, arguments);
+        }
+    }
+
+    private static void Join(string kernel, Tensor states, PathEdges edges, params ReadOnlySpan<nint> arguments) =>
+        Launch(kernel, (edges.Graph.Pieces.JoinedCount, Spans(states)), 32, states, edges, edges.Graph.Incoming, arguments);
+
+    private static int ColumnsOf(Tensor states) => checked((int)(states.shape[1] * states.shape[2]));
+
+    private static int Spans(Tensor states) => (ColumnsOf(states) + Span - 1) / Span;
+
+    private static void Launch(string kernel, (long X, int Y) blocks, int threads, Tensor states, PathEdges edges, Tensor list, ReadOnlySpan<nint> arguments)
+    {
+        if (blocks.X == 0 || blocks.Y == 0)
         {
             return;
         }
 
-        (long, int) blocks = kernel == "path_slopes"
-            ? ((((long)entities * (columns / Columns)) + Threads - 1) / Threads, 1)
-            : (graph.HubCount + ((entities - graph.HubCount + Warps - 1) / Warps), (columns + Span - 1) / Span);
+        var graph = edges.Graph;
         Module(states.device).Launch(
-            kernel, blocks, Threads, 0,
+            kernel, blocks, threads, 0,
             new Addresses(
-                graph.Offsets.Address(), list.Address(), graph.ByDegree.Address(), edges.Hidden?.Address() ?? 0, edges.Heads.Address(), entities, graph.HubCount, columns,
-                (int)states.shape[2], edges.AtHeads ? 1 : 0),
+                graph.Offsets.Address(), list.Address(), graph.Pieces.Pieces.Address(), edges.Hidden?.Address() ?? 0, edges.Heads.Address(), graph.EntityCount,
+                ColumnsOf(states), (int)states.shape[2], graph.Pieces.SharedCount, graph.Pieces.Count, edges.AtHeads ? 1 : 0),
             arguments);
     }
 
     // As the kernels declare it.
     [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct Addresses(nint Offsets, nint Edges, nint Order, nint Hidden, nint Heads, int Entities, int Hubs, int Columns, int Size, int AtHeads);
+    private readonly record struct Addresses(
+        nint Offsets, nint Edges, nint Pieces, nint Hidden, nint Heads, int Entities, int Columns, int Size, int Shared, int All, int AtHeads);
 }
