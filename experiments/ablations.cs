@@ -131,8 +131,8 @@ ImmutableArray<double>? Reciprocal(string name)
     var bySeed = seeds.Select(seed =>
     {
         var rows = File.ReadLines(Ranks(name, seed)).Skip(1).Select(line => line.Split(',')).ToArray();
-        var (branch, rank) = (rows[0][^5], rows[0].Length - 2);
-        return rows.Where(row => row[^5] == branch).Select(row => 1 / double.Parse(row[rank], CultureInfo.InvariantCulture)).Chunk(2).Select(sides => sides.Average()).ToArray();
+        var branch = rows[0][^5]; // counted from the end: names may have commas
+        return rows.Where(row => row[^5] == branch).Select(row => 1 / double.Parse(row[^2], CultureInfo.InvariantCulture)).Chunk(2).Select(sides => sides.Average()).ToArray();
     }).ToArray();
     return [.. Enumerable.Range(0, bySeed[0].Length).Select(triple => bySeed.Average(values => values[triple]))];
 }
