@@ -11,8 +11,12 @@ typedef unsigned short u16;
 #define WARPS 8
 #define SPAN 256 // columns of a warp
 #define CHUNK 256 // most edges of a warp
-#ifndef EDGES
-#define EDGES 4 // whose rows path_backward fetches together
+// Edges whose rows are fetched together, and blocks of a multiprocessor that the registers are to suffice for.
+#ifndef FETCH
+#define FETCH 4
+#define FORWARD_BLOCKS 2
+#define EDGES 3
+#define BACKWARD_BLOCKS 2
 #endif
 #define ALL ~0u
 #define NO_EDGE 0xffff
@@ -26,7 +30,7 @@ struct Graph
     const int4* pieces;          // what a block takes, then what a warp takes: entity, first edge, end, slot for what is found, or -1 where these are all of its edges
     const unsigned char* hidden; // [units], 1 where hidden, or null
     const i64* heads;            // [queries]
-    int entities, columns, size;
+    int entities, edgeCount, columns, size;
     int shared, all;             // pieces
     int atHeads;                 // 1 where states are zero but at their queries' heads
 };
@@ -262,14 +266,14 @@ __device__ __forceinline__ void take(const Graph& g, const u16* states, const u1
         edge.x *= each;
         edge.z = CHUNK - 1 - (base + (threadIdx.x & 31) - first);
         const int count = gathered(edges, edge);
-        for (int next = 0; next < count; next += 4)
+        for (int next = 0; next < count; next += FETCH)
         {
-            // Four at a time, for their rows to be fetched together. Edges of one relation follow each other.
-            uint4 h[4], w[4];
-            int about[4], last = relation;
-            unsigned code[4];
+            // Edges of one relation follow each other.
+            uint4 h[FETCH], w[FETCH];
+            int about[FETCH], last = relation;
+            unsigned code[FETCH];
 #pragma unroll
-            for (int e = 0; e < 4; e++)
+            for (int e = 0; e < FETCH; e++)
             {
                 const int which = __shfl_sync(ALL, edge.y, next + e);
                 const unsigned from = __shfl_sync(ALL, edge.x, next + e);
@@ -287,7 +291,7 @@ __device__ __forceinline__ void take(const Graph& g, const u16* states, const u1
                 last = about[e];
             }
 #pragma unroll
-            for (int e = 0; e < 4; e++)
+            for (int e = 0; e < FETCH; e++)
             {
                 if (about[e] < 0)
                 {
@@ -592,7 +596,7 @@ __device__ __forceinline__ void join_pieces(
 
 // Grid: blocks of entities, spans of columns. states [entities, columns], relations [2|R|, columns], queries [columns], output [entities, queries, 4 size]: mean,
 // maximum, minimum, standard deviation; highest and lowest [entities, columns]: positions of edges, or NO_EDGE; counts [entities]. g.edges are by target.
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, FORWARD_BLOCKS)
 path_forward(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output,
     u16* __restrict__ highest, u16* __restrict__ lowest, float* __restrict__ counts, float* __restrict__ pieces, Graph g)
 {
@@ -607,7 +611,7 @@ path_forward_join(const float* __restrict__ pieces, const int4* __restrict__ joi
 }
 
 // The same where no gradient will be asked for.
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, FORWARD_BLOCKS)
 path_answer(const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ queries, u16* __restrict__ output,
     float* __restrict__ pieces, Graph g)
 {
@@ -659,8 +663,8 @@ path_slopes(const u16* __restrict__ gradient, const u16* __restrict__ output, co
     }
 }
 
-// Grid: blocks of entities, spans of columns. marks [edges by target, columns / 8]: which of eight columns have their maximum (the low eight bits) or minimum from the
-// edge, two bytes where path_backward would have to read 32 of positions.
+// Grid: blocks of entities, spans of columns. marks [spans, edges by target, 32]: which of eight columns have their maximum (the low eight bits) or minimum from the
+// edge, two bytes where path_backward would have to read 32 of positions. A span's rows are apart, so that no two warps write to the same 32 bytes.
 extern "C" __global__ void __launch_bounds__(32 * WARPS)
 path_marks(const u16* __restrict__ highest, const u16* __restrict__ lowest, u16* __restrict__ marks, Graph g)
 {
@@ -675,7 +679,7 @@ path_marks(const u16* __restrict__ highest, const u16* __restrict__ lowest, u16*
     const unsigned high[4] = {atHigh.x, atHigh.y, atHigh.z, atHigh.w}, low[4] = {atLow.x, atLow.y, atLow.z, atLow.w};
     const int first = g.offsets[task.entity];
     const bool few = g.offsets[task.entity + 1] - first <= 0x7c00;
-    u16* to = marks + (i64)task.first * (g.columns / 8) + column / 8;
+    u16* to = marks + ((i64)blockIdx.y * g.edgeCount + task.first) * 32 + (threadIdx.x & 31);
     for (int position = task.first - first; position < task.end - first; position++)
     {
         unsigned mark = 0;
@@ -701,7 +705,7 @@ path_marks(const u16* __restrict__ highest, const u16* __restrict__ lowest, u16*
             }
         }
         *to = (u16)mark;
-        to += g.columns / 8;
+        to += 32;
     }
 }
 
@@ -728,7 +732,7 @@ __device__ __forceinline__ void add_marked(uint4& to, const uint4& toHigh, const
 
 // Grid: blocks of entities, spans of columns. g.edges are by source and, within it, by relation: all messages from an entity along one relation are the same, so that
 // their gradients are summed before they are multiplied, and added once to toRelations [2|R|, columns], in no fixed order. toStates [entities, columns].
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 2)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, BACKWARD_BLOCKS)
 path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ levels,
     const u16* __restrict__ slopes, const u16* __restrict__ marks, u16* __restrict__ toStates, float* __restrict__ toRelations, float* __restrict__ pieces, Graph g)
 {
@@ -756,45 +760,50 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
     int relation = -1;
     const unsigned each = g.columns / 8;
     const uint4 *level = (const uint4*)levels + column / 8, *slope = (const uint4*)slopes + column / 8, *weight = (const uint4*)relations + column / 8;
-    const u16* mark = marks + column / 8;
+    const u16* mark = marks + (i64)blockIdx.y * g.edgeCount * 32 + lane;
     for (int base = task.first; base < task.end; base += 32)
     {
         int4 edge;
         const int count = gathered(visible(g, base, task.end, edge), edge);
         edge.x *= each;
+        // Marks are fetched before the edges' turn comes: they tell what else is.
+        unsigned ahead[EDGES];
+#pragma unroll
+        for (int e = 0; e < EDGES; e++)
+        {
+            const int index = __shfl_sync(ALL, edge.z, e);
+            ahead[e] = e < count && active ? mark[(i64)index * 32] : 0;
+        }
         for (int next = 0; next < count; next += EDGES)
         {
-            uint4 w[EDGES], flat[EDGES], steep[EDGES];
-            unsigned marked[EDGES], target[EDGES];
+            uint4 w[EDGES], flat[EDGES], steep[EDGES], high[EDGES], low[EDGES];
+            unsigned marked[EDGES];
             int about[EDGES], last = relation;
 #pragma unroll
             for (int e = 0; e < EDGES; e++)
             {
-                const int which = __shfl_sync(ALL, edge.y, next + e), index = __shfl_sync(ALL, edge.z, next + e);
-                target[e] = __shfl_sync(ALL, edge.x, next + e);
+                const int which = __shfl_sync(ALL, edge.y, next + e), index = __shfl_sync(ALL, edge.z, next + EDGES + e);
+                const unsigned target = __shfl_sync(ALL, edge.x, next + e);
                 about[e] = next + e < count ? which : -1;
-                w[e] = flat[e] = steep[e] = make_uint4(0, 0, 0, 0);
-                marked[e] = 0;
+                marked[e] = ahead[e];
+                ahead[e] = next + EDGES + e < count && active ? mark[(i64)index * 32] : 0;
+                w[e] = flat[e] = steep[e] = high[e] = low[e] = make_uint4(0, 0, 0, 0);
                 if (about[e] >= 0 && active)
                 {
-                    marked[e] = mark[(i64)index * each];
-                    flat[e] = level[target[e]];
-                    steep[e] = slope[target[e]];
+                    flat[e] = level[target];
+                    steep[e] = slope[target];
                     if (which != last)
                     {
                         w[e] = weight[which * each];
                     }
                 }
-                last = about[e];
-            }
-#pragma unroll
-            for (int e = 0; e < EDGES; e++)
-            {
                 if (marked[e] != 0)
                 {
-                    const u16* row = gradient + (i64)target[e] * 32 + extremes;
-                    add_marked(flat[e], load(row), load(row + g.size), marked[e]);
+                    const u16* row = gradient + (i64)target * 32 + extremes;
+                    high[e] = load(row);
+                    low[e] = load(row + g.size);
                 }
+                last = about[e];
             }
 #pragma unroll
             for (int e = 0; e < EDGES; e++)
@@ -802,6 +811,10 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
                 if (about[e] < 0)
                 {
                     continue;
+                }
+                if (__any_sync(ALL, marked[e] != 0))
+                {
+                    add_marked(flat[e], high[e], low[e], marked[e]);
                 }
                 if (about[e] != relation)
                 {

@@ -76,7 +76,7 @@ internal static class PathKernels
         Launch(
             "path_slopes", states, edges, edges.Graph.Incoming, gradient.Address(), result.Output.Address(), result.Counts.Address(), queries.to(ScalarType.BFloat16).Address(),
             highest, lowest, levels.Address(), slopes.Address(), toQueries.Address());
-        var marks = empty([edges.Graph.EdgeCount, states.shape[1] * states.shape[2] / Columns], ScalarType.Int16, states.device);
+        var marks = empty([Spans(states), edges.Graph.EdgeCount, Span / Columns], ScalarType.Int16, states.device);
         Launch("path_marks", states, edges, edges.Graph.Incoming, highest, lowest, marks.Address());
         var pieces = Room(states, edges, 1);
         Launch(
@@ -123,12 +123,12 @@ internal static class PathKernels
             kernel, blocks, threads, 0,
             new Addresses(
                 graph.Offsets.Address(), list.Address(), graph.Pieces.Pieces.Address(), edges.Hidden?.Address() ?? 0, edges.Heads.Address(), graph.EntityCount,
-                ColumnsOf(states), (int)states.shape[2], graph.Pieces.SharedCount, graph.Pieces.Count, edges.AtHeads ? 1 : 0),
+                graph.EdgeCount, ColumnsOf(states), (int)states.shape[2], graph.Pieces.SharedCount, graph.Pieces.Count, edges.AtHeads ? 1 : 0),
             arguments);
     }
 
     // As the kernels declare it.
     [StructLayout(LayoutKind.Sequential)]
     private readonly record struct Addresses(
-        nint Offsets, nint Edges, nint Pieces, nint Hidden, nint Heads, int Entities, int Columns, int Size, int Shared, int All, int AtHeads);
+        nint Offsets, nint Edges, nint Pieces, nint Hidden, nint Heads, int Entities, int EdgeCount, int Columns, int Size, int Shared, int All, int AtHeads);
 }

@@ -10,7 +10,7 @@ internal sealed class PathPieces : IDisposable
 {
     // Entities with more edges than this are a block's; the kernels give a warp 256 at most, and a block eight times that.
     private const int HubDegree = 256;
-    private const int BlockEdges = 1024;
+    private const int BlockEdges = 2048;
 
     /// <summary>Shares the edges out.</summary>
     /// <param name="offsets">[|E| + 1]: where the edges of each entity begin.</param>
