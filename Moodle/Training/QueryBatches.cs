@@ -16,10 +16,8 @@ internal sealed class QueryBatches : IDisposable
     private readonly TrainingQueries _queries;
     private readonly int _batchSize;
     private readonly int _answersPerRow;
-    private readonly int[] _answers;
     private readonly ImmutableArray<(int Query, int First, int Count)> _ordered;
-    private readonly (int Query, int First, int Count)[] _pieces;
-    private readonly List<(int First, int Count, int FirstAnswer, int Answers, long Weight)> _batches = [];
+    private DealtEpoch _dealt;
     private QueryBatch? _epoch;
     private Tensor? _indices;
 
@@ -30,7 +28,6 @@ internal sealed class QueryBatches : IDisposable
     public QueryBatches(TrainingQueries queries, int batchSize, int answersPerRow)
     {
         (_queries, _batchSize, _answersPerRow) = (queries, batchSize, answersPerRow);
-        _answers = new int[queries.AllAnswers.Length];
         var pieces = new List<(int, int, int)>(queries.Count);
         for (var query = 0; query < queries.Count; query++)
         {
@@ -41,21 +38,26 @@ internal sealed class QueryBatches : IDisposable
         }
 
         _ordered = [.. pieces];
-        _pieces = [.. pieces];
+        _dealt = new DealtEpoch(queries, [], []);
     }
 
-    /// <summary>Batches of the epoch that was shuffled last.</summary>
-    public int Count => _batches.Count;
+    /// <summary>Batches of the epoch that began last.</summary>
+    public int Count => _dealt.Batches.Count;
 
     /// <summary>Triples of an epoch, both directions counted.</summary>
     public long Triples => _queries.TotalWeight;
 
-    /// <summary>Deals a new epoch; the same generator gives the same batches.</summary>
-    public void Shuffle(SplitMix64 random)
+    /// <summary>Deals a new epoch and begins it; the same generator gives the same batches.</summary>
+    public void Shuffle(SplitMix64 random) => Begin(Deal(random));
+
+    /// <summary>Deals an epoch, beside another that goes on: any thread may ask.</summary>
+    /// <param name="random">The epoch's own generator, or one that no other thread uses.</param>
+    public DealtEpoch Deal(SplitMix64 random)
     {
-        for (var i = 0; i < _answers.Length; i++)
+        var answers = new int[_queries.AllAnswers.Length];
+        for (var i = 0; i < answers.Length; i++)
         {
-            _answers[i] = i;
+            answers[i] = i;
         }
 
         for (var query = 0; query < _queries.Count; query++)
@@ -63,51 +65,39 @@ internal sealed class QueryBatches : IDisposable
             var (first, end) = (_queries.Offsets[query], _queries.Offsets[query + 1]);
             if (end - first > _answersPerRow)
             {
-                random.Shuffle(_answers.AsSpan(first..end));
+                random.Shuffle(answers.AsSpan(first..end));
             }
         }
 
-        // In order first, since a shuffle starts from what the one before left and a resumed run has no such past.
-        _ordered.CopyTo(_pieces);
-        random.Shuffle<(int, int, int)>(_pieces);
-        _batches.Clear();
+        var pieces = _ordered.ToArray();
+        random.Shuffle<(int, int, int)>(pieces);
+        var dealt = new DealtEpoch(_queries, pieces, answers);
+        dealt.Cut(_batchSize);
+        return dealt;
+    }
+
+    /// <summary>Begins an epoch that was dealt; the tensors of the one before are disposed of.</summary>
+    public void Begin(DealtEpoch dealt)
+    {
         DropEpoch();
-        for (int first = 0, next, firstAnswer = 0, answers; first < _pieces.Length; first = next, firstAnswer += answers)
-        {
-            (var weight, answers) = (0L, 0);
-            for (next = first; next < _pieces.Length && weight < _batchSize; next++)
-            {
-                weight += WeightOf(_pieces[next]);
-                answers += _pieces[next].Count;
-            }
-
-            _batches.Add((first, next - first, firstAnswer, answers, weight));
-        }
+        _dealt = dealt;
     }
 
     /// <summary>The training queries of a batch's rows, by their index.</summary>
-    public int[] QueriesOf(int batch) => Array.ConvertAll(PiecesOf(batch).ToArray(), piece => piece.Query);
+    public int[] QueriesOf(int batch) => Array.ConvertAll(_dealt.PiecesOf(batch).ToArray(), piece => piece.Query);
 
     /// <summary>The same on a device: int64 [queries], a view that lasts until the next shuffle.</summary>
     public Tensor QueriesOf(int batch, Device device)
     {
-        _indices ??= tensor(Array.ConvertAll(_pieces, piece => (long)piece.Query), device: device).DetachFromDisposeScope();
-        return _indices.narrow(0, _batches[batch].First, _batches[batch].Count);
+        _indices ??= tensor(Array.ConvertAll(_dealt.Pieces, piece => (long)piece.Query), device: device).DetachFromDisposeScope();
+        return _indices.narrow(0, _dealt.Batches[batch].First, _dealt.Batches[batch].Count);
     }
 
     /// <summary>The entities of a batch, known ends and answers, as often as they occur.</summary>
     public IEnumerable<int> EntitiesOf(int batch)
     {
-        var (first, count, _, _, _) = _batches[batch];
-        for (var place = first; place < first + count; place++)
-        {
-            var piece = _pieces[place];
-            yield return _queries.Entities[piece.Query];
-            for (var answer = piece.First; answer < piece.First + piece.Count; answer++)
-            {
-                yield return _queries.AllAnswers[_answers[answer]];
-            }
-        }
+        var (first, count, firstAnswer, answers, _) = _dealt.Batches[batch];
+        return _dealt.Heads.Skip(first).Take(count).Concat(_dealt.Answers.Skip(firstAnswer).Take(answers)).Select(entity => (int)entity);
     }
 
     /// <summary>A batch as views of the epoch's tensors on a device; they last until the next shuffle.</summary>
@@ -120,12 +110,12 @@ internal sealed class QueryBatches : IDisposable
     public IEnumerable<QueryBatch> Parts(int batch, int rows, Device device)
     {
         var epoch = _epoch ??= Epoch(device);
-        var (first, left, firstAnswer, _, weight) = _batches[batch];
+        var (first, left, firstAnswer, _, weight) = _dealt.Batches[batch];
         for (var before = 0; left > 0; left -= rows, before += rows)
         {
             var count = Math.Min(rows, left);
             var answers = 0;
-            foreach (var piece in _pieces.AsSpan(first + before, count))
+            foreach (var piece in _dealt.Pieces.AsSpan(first + before, count))
             {
                 answers += piece.Count;
             }
@@ -143,30 +133,12 @@ internal sealed class QueryBatches : IDisposable
     /// <inheritdoc/>
     public void Dispose() => DropEpoch();
 
-    // All batches one after the other; rows count from the beginning of their batch.
     private QueryBatch Epoch(Device device)
     {
-        var (heads, relations, weights) = (new long[_pieces.Length], new long[_pieces.Length], new float[_pieces.Length]);
-        var (rows, answers, counts) = (new long[_answers.Length], new long[_answers.Length], new float[_answers.Length]);
-        var at = 0;
-        foreach (var batch in _batches)
-        {
-            for (var row = 0; row < batch.Count; row++)
-            {
-                var piece = _pieces[batch.First + row];
-                var place = batch.First + row;
-                (heads[place], relations[place], weights[place]) = (_queries.Entities[piece.Query], _queries.Relations[piece.Query], WeightOf(piece));
-                foreach (var answer in _answers.AsSpan(piece.First, piece.Count))
-                {
-                    (rows[at], answers[at], counts[at]) = (row, _queries.AllAnswers[answer], _queries.AllMultiplicities[answer]);
-                    at++;
-                }
-            }
-        }
-
         Tensor Numbers(long[] values) => tensor(values, device: device).DetachFromDisposeScope();
         Tensor Weights(float[] values) => tensor(values, device: device).DetachFromDisposeScope();
-        return new QueryBatch(Numbers(heads), Numbers(relations), Weights(weights), Numbers(rows), Numbers(answers), Weights(counts), _queries.TotalWeight);
+        return new QueryBatch(
+            Numbers(_dealt.Heads), Numbers(_dealt.Relations), Weights(_dealt.Weights), Numbers(_dealt.Rows), Numbers(_dealt.Answers), Weights(_dealt.Counts), _queries.TotalWeight);
     }
 
     private void DropEpoch()
@@ -181,18 +153,5 @@ internal sealed class QueryBatches : IDisposable
 
         _indices?.Dispose();
         (_epoch, _indices) = (null, null);
-    }
-
-    private ReadOnlySpan<(int Query, int First, int Count)> PiecesOf(int batch) => _pieces.AsSpan(_batches[batch].First, _batches[batch].Count);
-
-    private int WeightOf((int Query, int First, int Count) piece)
-    {
-        var sum = 0;
-        foreach (var answer in _answers.AsSpan(piece.First, piece.Count))
-        {
-            sum += _queries.AllMultiplicities[answer];
-        }
-
-        return sum;
     }
 }

@@ -43,6 +43,13 @@ internal abstract class Stage : IDisposable
     /// <returns>The number of steps.</returns>
     public abstract int BeginEpoch(int epoch, SplitMix64 random);
 
+    /// <summary>Says that an epoch will begin after this one, so that a stage may prepare it meanwhile.</summary>
+    /// <param name="epoch">Complete epochs before it.</param>
+    /// <param name="random">A generator as <see cref="BeginEpoch"/> will get.</param>
+    public virtual void ExpectEpoch(int epoch, SplitMix64 random)
+    {
+    }
+
     /// <summary>Forward, backward and update. Runs inside a DisposeScope; torch's generator is seeded for the step.</summary>
     /// <param name="epoch">Complete epochs before this one.</param>
     /// <param name="step">Complete steps of this epoch.</param>

@@ -77,8 +77,15 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
         int steps;
         using (profile.Part($"{stage.Name}: batches"))
         {
-            steps = stage.BeginEpoch(state.Epoch, SplitMix64.ForStream((ulong)config.Seed, StreamOf(stage.Name, state.Epoch)));
+            steps = stage.BeginEpoch(state.Epoch, RandomOf(state.Epoch));
         }
+
+        if (state.Epoch + 1 < stage.Epochs)
+        {
+            stage.ExpectEpoch(state.Epoch + 1, RandomOf(state.Epoch + 1));
+        }
+
+        SplitMix64 RandomOf(int epoch) => SplitMix64.ForStream((ulong)config.Seed, StreamOf(stage.Name, epoch));
 
         var sums = state.LossSums.Count > 0 ? state.LossSums.ToArray() : new double[stage.LossNames.Count];
         var (task, first, clock) = ($"{stage.Name} {state.Epoch + 1}/{stage.Epochs}", state.Step, Stopwatch.StartNew());
