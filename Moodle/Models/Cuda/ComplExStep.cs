@@ -55,7 +55,7 @@ internal sealed class ComplExStep : BranchStep
         _queries = Numbers(rows, size);
         _pairs = _relationWeight > 0 ? Numbers(batch.Answers.shape[0], size) : null;
         var norm = zeros([], device: device);
-        kernels.Launch("complex_forward", (rows, 1), Threads, 0, Addresses(), _queries.Address(), _pairs?.Address() ?? 0, norm.Address());
+        kernels.Launch(Of("complex_forward"), (rows, 1), Threads, 0, Addresses(), _queries.Address(), _pairs?.Address() ?? 0, norm.Address());
         Norm = _n3 > 0 ? norm * (_n3 / batch.TotalWeight) : null;
         if (training && config.Dropout > 0)
         {
@@ -116,7 +116,7 @@ internal sealed class ComplExStep : BranchStep
         }
 
         var ofMissing = _table.Missing is { } missing ? zeros_like(missing) : null;
-        _kernels.Launch("complex_backward", (_batch.Count, 1), Threads, 0, Addresses(),
+        _kernels.Launch(Of("complex_backward"), (_batch.Count, 1), Threads, 0, Addresses(),
             ofQueries.Address(), ofPairs?.Address() ?? 0, factor.Address(), TrainingKernels.Bits(_n3 / _batch.TotalWeight),
             ofEntities.Address(), ofRelations.Address(), ofMissing?.Address() ?? 0);
         (Tensor, Tensor)[] roots =
@@ -134,6 +134,9 @@ internal sealed class ComplExStep : BranchStep
         var vectors = _table.AsHeads(_candidates.detach().index_select(0, _batch.Heads), _batch.Heads);
         return new BranchOutput(_batch.Heads, vectors, _queries, _logits, _table.Available.index_select(0, _batch.Heads));
     }
+
+    // Four numbers of a thread at a time where the rank allows it.
+    private string Of(string kernel) => _candidates.shape[1] % 8 == 0 ? $"{kernel}_by_4" : kernel;
 
     private TripleAddresses Addresses() => new(
         new TableAddresses(

@@ -173,41 +173,116 @@ __device__ __forceinline__ bool lacks(const Tables& t, i64 head) { return t.avai
 
 __device__ __forceinline__ const float* head_of(const Tables& t, i64 head) { return lacks(t, head) ? t.missing : t.entities + head * 2 * t.rank; }
 
+// N numbers that follow each other.
+template <int N>
+struct Numbers
+{
+    float of[N];
+};
+
+template <int N>
+__device__ __forceinline__ Numbers<N> load(const float* at)
+{
+    Numbers<N> x;
+    if (N == 4)
+    {
+        const float4 v = *(const float4*)at;
+        x.of[0] = v.x;
+        x.of[1 % N] = v.y;
+        x.of[2 % N] = v.z;
+        x.of[3 % N] = v.w;
+    }
+    else
+    {
+#pragma unroll
+        for (int i = 0; i < N; i++)
+        {
+            x.of[i] = at[i];
+        }
+    }
+    return x;
+}
+
+template <int N>
+__device__ __forceinline__ void store(float* at, const Numbers<N>& x)
+{
+    if (N == 4)
+    {
+        *(float4*)at = make_float4(x.of[0], x.of[1 % N], x.of[2 % N], x.of[3 % N]);
+    }
+    else
+    {
+#pragma unroll
+        for (int i = 0; i < N; i++)
+        {
+            at[i] = x.of[i];
+        }
+    }
+}
+
+template <int N>
+__device__ __forceinline__ void add(float* to, const Numbers<N>& x)
+{
+#if __CUDA_ARCH__ >= 900 && __CUDACC_VER_MAJOR__ >= 12
+    if (N == 4)
+    {
+        asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(x.of[0]), "f"(x.of[1 % N]), "f"(x.of[2 % N]), "f"(x.of[3 % N]) : "memory");
+        return;
+    }
+#endif
+#pragma unroll
+    for (int i = 0; i < N; i++)
+    {
+        atomicAdd(to + i, x.of[i]);
+    }
+}
+
 __device__ __forceinline__ float cubed(float re, float im)
 {
     const float squared = re * re + im * im;
     return squared * sqrtf(squared);
 }
 
-// Grid: queries. ComplEx (Trouillon et al. 2016): queries h∘r [queries, 2 rank]; where pairs is given, conj(h)∘t of each answer [answers, 2 rank], whose
-// product with a relation scores the triple; and the sum of all triples' N3 (Lacroix et al. 2018), added to *norm.
-extern "C" __global__ void __launch_bounds__(THREADS)
-complex_forward(float* __restrict__ queries, float* __restrict__ pairs, float* __restrict__ norm, Triples step)
+// N numbers of a thread at a time, of which the rank is a multiple.
+template <int N>
+__device__ __forceinline__ void forward(float* queries, float* pairs, float* norm, const Tables& t, const Batch& b)
 {
-    const Tables& t = step.tables;
-    const Batch& b = step.batch;
     const int row = blockIdx.x, rank = t.rank, first = first_answer(b, row);
     const float* h = head_of(t, b.heads[row]);
     const float* r = t.relations + b.relations[row] * 2 * rank;
     float* q = queries + (i64)row * 2 * rank;
     const float weight = b.weights[row];
     float sum = 0;
-    for (int k = threadIdx.x; k < rank; k += THREADS)
+    for (int k = threadIdx.x * N; k < rank; k += THREADS * N)
     {
-        const float hr = h[k], hi = h[k + rank], rr = r[k], ri = r[k + rank];
-        q[k] = hr * rr - hi * ri;
-        q[k + rank] = hr * ri + hi * rr;
-        sum += weight * (cubed(hr, hi) + cubed(rr, ri));
+        const Numbers<N> hr = load<N>(h + k), hi = load<N>(h + k + rank), rr = load<N>(r + k), ri = load<N>(r + k + rank);
+        Numbers<N> re, im;
+#pragma unroll
+        for (int i = 0; i < N; i++)
+        {
+            re.of[i] = hr.of[i] * rr.of[i] - hi.of[i] * ri.of[i];
+            im.of[i] = hr.of[i] * ri.of[i] + hi.of[i] * rr.of[i];
+            sum += weight * (cubed(hr.of[i], hi.of[i]) + cubed(rr.of[i], ri.of[i]));
+        }
+        store(q + k, re);
+        store(q + k + rank, im);
         for (int a = first; a < b.answerCount && b.rows[a] == row; a++)
         {
             const float* tail = t.entities + b.answers[a] * 2 * rank;
-            const float tr = tail[k], ti = tail[k + rank];
-            sum += b.counts[a] * cubed(tr, ti);
+            const Numbers<N> tr = load<N>(tail + k), ti = load<N>(tail + k + rank);
+            const float count = b.counts[a];
+#pragma unroll
+            for (int i = 0; i < N; i++)
+            {
+                sum += count * cubed(tr.of[i], ti.of[i]);
+                re.of[i] = hr.of[i] * tr.of[i] + hi.of[i] * ti.of[i];
+                im.of[i] = hr.of[i] * ti.of[i] - hi.of[i] * tr.of[i];
+            }
             if (pairs != 0)
             {
                 float* pair = pairs + (i64)a * 2 * rank;
-                pair[k] = hr * tr + hi * ti;
-                pair[k + rank] = hr * ti - hi * tr;
+                store(pair + k, re);
+                store(pair + k + rank, im);
             }
         }
     }
@@ -218,13 +293,25 @@ complex_forward(float* __restrict__ queries, float* __restrict__ pairs, float* _
     }
 }
 
-// Grid: queries. Adds to the tables' gradients what the queries' and the pairs' gradients and n3 * factor times the norm's say.
+// Grid: queries. ComplEx (Trouillon et al. 2016): queries h∘r [queries, 2 rank]; where pairs is given, conj(h)∘t of each answer [answers, 2 rank], whose
+// product with a relation scores the triple; and the sum of all triples' N3 (Lacroix et al. 2018), added to *norm.
 extern "C" __global__ void __launch_bounds__(THREADS)
-complex_backward(const float* __restrict__ queryGradients, const float* __restrict__ pairGradients, const float* __restrict__ factor, float n3,
-    float* __restrict__ entityGradients, float* __restrict__ relationGradients, float* __restrict__ missingGradients, Triples step)
+complex_forward(float* __restrict__ queries, float* __restrict__ pairs, float* __restrict__ norm, Triples step)
 {
-    const Tables& t = step.tables;
-    const Batch& b = step.batch;
+    forward<1>(queries, pairs, norm, step.tables, step.batch);
+}
+
+// The same where the rank is a multiple of 4.
+extern "C" __global__ void __launch_bounds__(THREADS)
+complex_forward_by_4(float* __restrict__ queries, float* __restrict__ pairs, float* __restrict__ norm, Triples step)
+{
+    forward<4>(queries, pairs, norm, step.tables, step.batch);
+}
+
+template <int N>
+__device__ __forceinline__ void backward(const float* queryGradients, const float* pairGradients, const float* factor, float n3, float* entityGradients,
+    float* relationGradients, float* missingGradients, const Tables& t, const Batch& b)
+{
     const int row = blockIdx.x, rank = t.rank, first = first_answer(b, row);
     const i64 head = b.heads[row], relation = b.relations[row];
     const float* h = head_of(t, head);
@@ -233,31 +320,62 @@ complex_backward(const float* __restrict__ queryGradients, const float* __restri
     float* toHead = lacks(t, head) ? missingGradients : entityGradients + head * 2 * rank;
     float* toRelation = relationGradients + relation * 2 * rank;
     const float cube = 3 * n3 * *factor, weight = b.weights[row] * cube;
-    for (int k = threadIdx.x; k < rank; k += THREADS)
+    for (int k = threadIdx.x * N; k < rank; k += THREADS * N)
     {
-        const float hr = h[k], hi = h[k + rank], rr = r[k], ri = r[k + rank], qr = dq[k], qi = dq[k + rank];
-        const float hm = weight * sqrtf(hr * hr + hi * hi), rm = weight * sqrtf(rr * rr + ri * ri);
-        float dhr = qr * rr + qi * ri + hm * hr, dhi = qi * rr - qr * ri + hm * hi;
-        atomicAdd(toRelation + k, qr * hr + qi * hi + rm * rr);
-        atomicAdd(toRelation + k + rank, qi * hr - qr * hi + rm * ri);
+        const Numbers<N> hr = load<N>(h + k), hi = load<N>(h + k + rank), rr = load<N>(r + k), ri = load<N>(r + k + rank), qr = load<N>(dq + k), qi = load<N>(dq + k + rank);
+        Numbers<N> dhr, dhi, re, im;
+#pragma unroll
+        for (int i = 0; i < N; i++)
+        {
+            const float hm = weight * sqrtf(hr.of[i] * hr.of[i] + hi.of[i] * hi.of[i]), rm = weight * sqrtf(rr.of[i] * rr.of[i] + ri.of[i] * ri.of[i]);
+            dhr.of[i] = qr.of[i] * rr.of[i] + qi.of[i] * ri.of[i] + hm * hr.of[i];
+            dhi.of[i] = qi.of[i] * rr.of[i] - qr.of[i] * ri.of[i] + hm * hi.of[i];
+            re.of[i] = qr.of[i] * hr.of[i] + qi.of[i] * hi.of[i] + rm * rr.of[i];
+            im.of[i] = qi.of[i] * hr.of[i] - qr.of[i] * hi.of[i] + rm * ri.of[i];
+        }
+        add(toRelation + k, re);
+        add(toRelation + k + rank, im);
         for (int a = first; a < b.answerCount && b.rows[a] == row; a++)
         {
             const i64 answer = b.answers[a] * 2 * rank;
-            const float tr = t.entities[answer + k], ti = t.entities[answer + k + rank], tm = b.counts[a] * cube * sqrtf(tr * tr + ti * ti);
-            float dtr = tm * tr, dti = tm * ti;
+            const Numbers<N> tr = load<N>(t.entities + answer + k), ti = load<N>(t.entities + answer + k + rank);
+            Numbers<N> pr = {}, pi = {};
             if (pairGradients != 0)
             {
                 const float* pair = pairGradients + (i64)a * 2 * rank;
-                const float pr = pair[k], pi = pair[k + rank];
-                dtr += pr * hr - pi * hi;
-                dti += pr * hi + pi * hr;
-                dhr += pr * tr + pi * ti;
-                dhi += pr * ti - pi * tr;
+                pr = load<N>(pair + k);
+                pi = load<N>(pair + k + rank);
             }
-            atomicAdd(entityGradients + answer + k, dtr);
-            atomicAdd(entityGradients + answer + k + rank, dti);
+            const float each = b.counts[a] * cube;
+#pragma unroll
+            for (int i = 0; i < N; i++)
+            {
+                const float tm = each * sqrtf(tr.of[i] * tr.of[i] + ti.of[i] * ti.of[i]);
+                re.of[i] = tm * tr.of[i] + pr.of[i] * hr.of[i] - pi.of[i] * hi.of[i];
+                im.of[i] = tm * ti.of[i] + pr.of[i] * hi.of[i] + pi.of[i] * hr.of[i];
+                dhr.of[i] += pr.of[i] * tr.of[i] + pi.of[i] * ti.of[i];
+                dhi.of[i] += pr.of[i] * ti.of[i] - pi.of[i] * tr.of[i];
+            }
+            add(entityGradients + answer + k, re);
+            add(entityGradients + answer + k + rank, im);
         }
-        atomicAdd(toHead + k, dhr);
-        atomicAdd(toHead + k + rank, dhi);
+        add(toHead + k, dhr);
+        add(toHead + k + rank, dhi);
     }
+}
+
+// Grid: queries. Adds to the tables' gradients what the queries' and the pairs' gradients and n3 * factor times the norm's say.
+extern "C" __global__ void __launch_bounds__(THREADS)
+complex_backward(const float* __restrict__ queryGradients, const float* __restrict__ pairGradients, const float* __restrict__ factor, float n3,
+    float* __restrict__ entityGradients, float* __restrict__ relationGradients, float* __restrict__ missingGradients, Triples step)
+{
+    backward<1>(queryGradients, pairGradients, factor, n3, entityGradients, relationGradients, missingGradients, step.tables, step.batch);
+}
+
+// The same where the rank is a multiple of 4.
+extern "C" __global__ void __launch_bounds__(THREADS)
+complex_backward_by_4(const float* __restrict__ queryGradients, const float* __restrict__ pairGradients, const float* __restrict__ factor, float n3,
+    float* __restrict__ entityGradients, float* __restrict__ relationGradients, float* __restrict__ missingGradients, Triples step)
+{
+    backward<4>(queryGradients, pairGradients, factor, n3, entityGradients, relationGradients, missingGradients, step.tables, step.batch);
 }

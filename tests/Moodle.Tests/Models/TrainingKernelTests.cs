@@ -18,12 +18,13 @@ public sealed class TrainingKernelTests
     [TestInitialize]
     public void Require() => AnyGpu.Require();
 
-    // Ranks above and below a block of threads; with a modality that some entities lack; N3, relation prediction, smoothing and what a guide adds.
+    // Ranks above and below a block of threads, which take four numbers at a time where they can; with a modality that some entities lack; N3, relation prediction, smoothing and what a guide adds.
     [TestMethod]
     [DataRow(7, false, 0.0, 0.0, 0.0)]
     [DataRow(300, false, 0.1, 0.0, 0.2)]
     [DataRow(300, false, 0.0, 0.7, 0.0)]
     [DataRow(33, true, 0.1, 0.7, 0.1)]
+    [DataRow(1028, true, 0.1, 0.7, 0.1)]
     public void AStep_IsTheOperationsStep(int rank, bool features, double n3, double relationWeight, double smoothing)
     {
         using var scope = NewDisposeScope();
