@@ -12,12 +12,10 @@ typedef unsigned short u16;
 #define SPAN 256 // columns of a warp
 #define CHUNK 256 // most edges of a warp
 // Edges whose rows are fetched together, and blocks of a multiprocessor that the registers are to suffice for.
-#ifndef FETCH
-#define FETCH 4
-#define FORWARD_BLOCKS 2
+#define FETCH 2
+#define FORWARD_BLOCKS 3
 #define EDGES 3
 #define BACKWARD_BLOCKS 2
-#endif
 #define ALL ~0u
 #define NO_EDGE 0xffff
 #define SOME_EDGE 0xfffe // one of those that brought a zero which takes no gradient
