@@ -728,11 +728,27 @@ __device__ __forceinline__ void add_marked(uint4& to, const uint4& toHigh, const
     to.w = sum_of_pairs(to.w, sum_of_pairs(toHigh.w & signs_of_bytes(high[1], 0xbbaa), toLow.w & signs_of_bytes(low[1], 0xbbaa)));
 }
 
+// What is added to the gradient of states by what else they went into, or nothing.
+__device__ __forceinline__ void add_through(Eight& toState, const u16* through, i64 place)
+{
+    if (through != 0)
+    {
+        const uint4 more = load(through + place);
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+        {
+            toState.of[i] += number(more, i);
+        }
+    }
+}
+
 // Grid: blocks of entities, spans of columns. g.edges are by source and, within it, by relation: all messages from an entity along one relation are the same, so that
-// their gradients are summed before they are multiplied, and added once to toRelations [2|R|, columns], in no fixed order. toStates [entities, columns].
+// their gradients are summed before they are multiplied, and added once to toRelations [2|R|, columns], in no fixed order. toStates [entities, columns], with
+// through [entities, columns], if it is given, already in it.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BACKWARD_BLOCKS)
 path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, const u16* __restrict__ relations, const u16* __restrict__ levels,
-    const u16* __restrict__ slopes, const u16* __restrict__ marks, u16* __restrict__ toStates, float* __restrict__ toRelations, float* __restrict__ pieces, Graph g)
+    const u16* __restrict__ slopes, const u16* __restrict__ marks, const u16* __restrict__ through,
+    u16* __restrict__ toStates, float* __restrict__ toRelations, float* __restrict__ pieces, Graph g)
 {
     __shared__ float parts[8][32];
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, column = blockIdx.y * SPAN + lane * 8;
@@ -888,13 +904,15 @@ path_backward(const u16* __restrict__ gradient, const u16* __restrict__ states, 
     }
     else
     {
-        store(toStates + (i64)task.entity * g.columns + column, toState);
+        const i64 place = (i64)task.entity * g.columns + column;
+        add_through(toState, through, place);
+        store(toStates + place, toState);
     }
 }
 
 // What several blocks added up of an entity: pieces [slots, columns]. Grid: such entities, spans of columns; a warp each.
 extern "C" __global__ void __launch_bounds__(32)
-path_backward_join(const float* __restrict__ pieces, const int4* __restrict__ joined, u16* __restrict__ toStates, Graph g)
+path_backward_join(const float* __restrict__ pieces, const int4* __restrict__ joined, const u16* __restrict__ through, u16* __restrict__ toStates, Graph g)
 {
     const int column = blockIdx.y * SPAN + (threadIdx.x & 31) * 8;
     const int4 task = joined[blockIdx.x];
@@ -912,7 +930,9 @@ path_backward_join(const float* __restrict__ pieces, const int4* __restrict__ jo
             sum.of[i] += piece.of[i];
         }
     }
-    store(toStates + (i64)task.x * g.columns + column, sum);
+    const i64 place = (i64)task.x * g.columns + column;
+    add_through(sum, through, place);
+    store(toStates + place, sum);
 }
 
 // A layer's change of the states. A row is an entity's state for one query, rows in the order entity, query; size / 8 threads take one, a power of two up to 32.
@@ -1025,17 +1045,18 @@ path_update(const u16* __restrict__ own, const u16* __restrict__ parts, const u1
     }
 }
 
-// Grid: any number of blocks. The gradients of own and parts, and, added in no fixed order, those of the norm's weight and bias: toNorm [2, size].
+// Grid: any number of blocks. The gradients of own and parts, and, added in no fixed order, those of the norm's weight and bias and of what is added to own in every row:
+// toVectors [3, size].
 extern "C" __global__ void __launch_bounds__(256)
 path_update_gradient(const u16* __restrict__ gradient, const u16* __restrict__ normal, const float* __restrict__ roots, u16* __restrict__ toOwn,
-    u16* __restrict__ toParts, float* __restrict__ toNorm, Update u)
+    u16* __restrict__ toParts, float* __restrict__ toVectors, Update u)
 {
-    __shared__ float sums[2][256];
-    sums[0][threadIdx.x] = sums[1][threadIdx.x] = 0;
+    __shared__ float sums[3][256];
+    sums[0][threadIdx.x] = sums[1][threadIdx.x] = sums[2][threadIdx.x] = 0;
     __syncthreads();
     const int threads = u.size / 8, column = (int)(threadIdx.x % threads) * 8;
     const i64 all = u.rows * threads;
-    Eight toWeight = filled(0), toBias = filled(0);
+    Eight toWeight = filled(0), toBias = filled(0), toAll = filled(0);
     for (i64 thread = (i64)blockIdx.x * 256 + threadIdx.x; thread - (threadIdx.x & 31) < all; thread += (i64)gridDim.x * 256)
     {
         const bool live = thread < all;
@@ -1066,6 +1087,7 @@ path_update_gradient(const u16* __restrict__ gradient, const u16* __restrict__ n
             x.of[i] = root * (x.of[i] - sum - number(y, i) * product);
             scaled.of[i] = scale * x.of[i];
             divided.of[i] = inverse * x.of[i];
+            toAll.of[i] += live ? x.of[i] : 0;
         }
         if (live)
         {
@@ -1079,17 +1101,21 @@ path_update_gradient(const u16* __restrict__ gradient, const u16* __restrict__ n
 #pragma unroll
     for (int i = 0; i < 8; i++)
     {
-        const float weight = sum_of(toWeight.of[i], threads, 32), bias = sum_of(toBias.of[i], threads, 32);
+        const float weight = sum_of(toWeight.of[i], threads, 32), bias = sum_of(toBias.of[i], threads, 32), all = sum_of(toAll.of[i], threads, 32);
         if ((threadIdx.x & 31) < threads)
         {
             atomicAdd(&sums[0][column + i], weight);
             atomicAdd(&sums[1][column + i], bias);
+            atomicAdd(&sums[2][column + i], all);
         }
     }
     __syncthreads();
     if (threadIdx.x < u.size)
     {
-        atomicAdd(toNorm + threadIdx.x, sums[0][threadIdx.x]);
-        atomicAdd(toNorm + u.size + threadIdx.x, sums[1][threadIdx.x]);
+#pragma unroll
+        for (int i = 0; i < 3; i++)
+        {
+            atomicAdd(toVectors + i * u.size + threadIdx.x, sums[i][threadIdx.x]);
+        }
     }
 }

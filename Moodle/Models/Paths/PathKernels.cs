@@ -64,8 +64,15 @@ internal static class PathKernels
     }
 
     /// <summary>The gradients of states, relations and queries; the latter two are float32.</summary>
+    /// <param name="gradient">That of the output.</param>
+    /// <param name="states">h.</param>
+    /// <param name="relations">w.</param>
+    /// <param name="queries">The queries' own messages.</param>
+    /// <param name="result">What <see cref="Forward"/> returned.</param>
+    /// <param name="edges">The edges.</param>
+    /// <param name="through">What else is added to the gradient of the states, as they are; null for nothing.</param>
     public static (Tensor States, Tensor Relations, Tensor Queries) Backward(
-        Tensor gradient, Tensor states, Tensor relations, Tensor queries, PathMessages result, PathEdges edges)
+        Tensor gradient, Tensor states, Tensor relations, Tensor queries, PathMessages result, PathEdges edges, Tensor? through = null)
     {
         using var none = no_grad();
         using var scope = NewDisposeScope();
@@ -81,8 +88,8 @@ internal static class PathKernels
         var pieces = Room(states, edges, 1);
         Launch(
             "path_backward", states, edges, edges.Graph.Outgoing, gradient.Address(), states.Address(), relations.to(ScalarType.BFloat16).Address(), levels.Address(),
-            slopes.Address(), marks.Address(), toStates.Address(), toRelations.Address(), pieces.Address());
-        Join("path_backward_join", states, edges, pieces.Address(), edges.Graph.Pieces.Joined.Address(), toStates.Address());
+            slopes.Address(), marks.Address(), through?.Address() ?? 0, toStates.Address(), toRelations.Address(), pieces.Address());
+        Join("path_backward_join", states, edges, pieces.Address(), edges.Graph.Pieces.Joined.Address(), through?.Address() ?? 0, toStates.Address());
         return (toStates.MoveToOuterDisposeScope(), toRelations.MoveToOuterDisposeScope(), toQueries.MoveToOuterDisposeScope());
     }
 

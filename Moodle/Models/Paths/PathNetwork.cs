@@ -67,8 +67,18 @@ public sealed class PathNetwork : nn.Module
         var seeds = training && _dropout > 0 ? randint(long.MaxValue, [updates.Count], ScalarType.Int64, graph.Device) : null;
         for (var layer = 0; layer < updates.Count; layer++)
         {
-            var messages = PathAggregation.Aggregate(states.view(-1, count, _size), weights[layer], query, heads, graph, hidden, atHeads: layer == 0);
-            states = Update(layer, scales, states, messages.view(-1, Aggregates * _size), seeds?.narrow(0, layer, 1));
+            var (seed, update, norm) = (seeds?.narrow(0, layer, 1), updates[layer], norms[layer]);
+            if (PathUpdate.Fits(states))
+            {
+                states = PathLayer.Next(
+                    states, weights[layer], query, update.weight!, update.bias!, new PathEdges(graph, heads, hidden, AtHeads: layer == 0),
+                    new PathUpdate(norm.weight!, norm.bias!, scales, seed, seed is null ? 0 : (int)Math.Round(_dropout * 65536)));
+            }
+            else
+            {
+                var messages = PathAggregation.Aggregate(states.view(-1, count, _size), weights[layer], query, heads, graph, hidden, atHeads: layer == 0);
+                states = Update(layer, scales, states, messages.view(-1, Aggregates * _size), seed);
+            }
         }
 
         return Score(states, query, type).view(-1, count).t().contiguous().MoveToOuterDisposeScope();
@@ -81,11 +91,6 @@ public sealed class PathNetwork : nn.Module
         var weight = updates[layer].weight!.to(type); // [d, 13 d]
         var own = updates[layer].bias!.to(type).addmm(states, weight.narrow(1, 0, _size).t());
         var ofMessages = weight.narrow(1, _size, Scales * Aggregates * _size).view(_size, Scales, -1); // [d, 3, 4 d]
-        if (PathUpdate.Fits(states))
-        {
-            return PathUpdate.Next(own, Parts(messages, ofMessages), states, norm.weight!, norm.bias!, scales, seed, _dropout);
-        }
-
         var (sums, entities) = (own.view(scales.Scale.shape[0], -1, _size), scales.Scale.shape[0]);
         var (scale, inverse) = (scales.Scale.to(type), scales.Inverse.to(type));
         if (states.device_type == DeviceType.CPU && sums.shape[1] >= _size)

@@ -104,18 +104,19 @@ public sealed class PathKernelTests
         manual_seed(9);
         using var graph = PathInputs.Graph(CUDA);
         var rows = graph.EntityCount * 3L;
-        Tensor Draw(long columns) => randn([rows, columns], ScalarType.BFloat16, CUDA).requires_grad_();
+        Tensor Draw(long columns) => randn([rows, columns], ScalarType.BFloat16, CUDA);
         var (own, parts, states) = (Draw(32), Draw(96), Draw(32));
-        var (weight, bias) = (ones(32, device: CUDA).requires_grad_(), full([32], 9f, device: CUDA).requires_grad_());
-        Tensor Next(long seed, double dropout) => PathUpdate.Next(own, parts, states, weight, bias, graph.Scales(null), tensor([seed], device: CUDA), dropout);
-        var next = Next(5, 0.25);
+        PathUpdate Update(long seed) => new(ones(32, device: CUDA), full([32], 9f, device: CUDA), graph.Scales(null), tensor([seed], device: CUDA), 65536 / 4);
+        var (next, normal, roots) = Update(5).Forward(own, parts, states, true);
         var kept = (next - states).ne(0).to(ScalarType.Float32);
         Assert.AreEqual(0.75, kept.mean().item<float>(), 0.005);
         Assert.AreEqual(9 / 0.75, ((next - states).to(ScalarType.Float32).sum() / kept.sum()).item<float>(), 0.02);
-        next.sum().backward();
-        AreClose(Flat(kept.sum([0]) / 0.75), bias.grad!, 1e-3, "bias");
-        Assert.IsTrue(next.equal(Next(5, 0.25)).all().item<bool>());
-        Assert.IsFalse(next.equal(Next(6, 0.25)).all().item<bool>());
+        var (toOwn, _, vectors) = Update(5).Backward(ones_like(next), normal!, roots!);
+        AreClose(Flat(kept.sum([0]) / 0.75), vectors.select(0, 1), 1e-3, "bias");
+        var inRows = toOwn.to(ScalarType.Float64);
+        Assert.IsLessThan(1e-3 * inRows.abs().sum().item<double>(), (inRows.sum([0]) - vectors.select(0, 2)).abs().sum().item<double>(), "what is added to every row");
+        Assert.IsTrue(next.equal(Update(5).Forward(own, parts, states, false).States).all().item<bool>());
+        Assert.IsFalse(next.equal(Update(6).Forward(own, parts, states, false).States).all().item<bool>());
     }
 
     // Autograd asks for gradients on a thread of its own; what it was handed last may stay until it asks again.
