@@ -9,7 +9,8 @@ internal sealed class DealtEpoch
     /// <param name="queries">The training queries.</param>
     /// <param name="pieces">Pieces of queries: the query, its first answer among <paramref name="answers"/> and how many there are.</param>
     /// <param name="answers">Answers by their index.</param>
-    public DealtEpoch(TrainingQueries queries, (int Query, int First, int Count)[] pieces, int[] answers)
+    /// <param name="batchSize">Triples of a batch, or a few more.</param>
+    public DealtEpoch(TrainingQueries queries, (int Query, int First, int Count)[] pieces, int[] answers, int batchSize)
     {
         Pieces = pieces;
         (Heads, Relations, Weights) = (new long[pieces.Length], new long[pieces.Length], new float[pieces.Length]);
@@ -25,6 +26,8 @@ internal sealed class DealtEpoch
                 Weights[place] += Counts[at++];
             }
         }
+
+        Cut(batchSize);
     }
 
     /// <summary>A batch has so many pieces and answers, beginning at these.</summary>
@@ -51,8 +54,10 @@ internal sealed class DealtEpoch
     /// <summary>Of each answer: how many triples it stands for.</summary>
     public float[] Counts { get; }
 
-    /// <summary>Cuts the pieces into batches of so many triples or a few more.</summary>
-    public void Cut(int batchSize)
+    /// <summary>The pieces of a batch.</summary>
+    public ReadOnlySpan<(int Query, int First, int Count)> PiecesOf(int batch) => Pieces.AsSpan(Batches[batch].First, Batches[batch].Count);
+
+    private void Cut(int batchSize)
     {
         for (int first = 0, next, firstAnswer = 0, answers; first < Pieces.Length; first = next, firstAnswer += answers)
         {
@@ -68,7 +73,4 @@ internal sealed class DealtEpoch
             Batches.Add((first, next - first, firstAnswer, answers, weight));
         }
     }
-
-    /// <summary>The pieces of a batch.</summary>
-    public ReadOnlySpan<(int Query, int First, int Count)> PiecesOf(int batch) => Pieces.AsSpan(Batches[batch].First, Batches[batch].Count);
 }

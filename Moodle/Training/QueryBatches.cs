@@ -38,7 +38,7 @@ internal sealed class QueryBatches : IDisposable
         }
 
         _ordered = [.. pieces];
-        _dealt = new DealtEpoch(queries, [], []);
+        _dealt = new DealtEpoch(queries, [], [], batchSize);
     }
 
     /// <summary>Batches of the epoch that began last.</summary>
@@ -71,9 +71,7 @@ internal sealed class QueryBatches : IDisposable
 
         var pieces = _ordered.ToArray();
         random.Shuffle<(int, int, int)>(pieces);
-        var dealt = new DealtEpoch(_queries, pieces, answers);
-        dealt.Cut(_batchSize);
-        return dealt;
+        return new DealtEpoch(_queries, pieces, answers, _batchSize);
     }
 
     /// <summary>Begins an epoch that was dealt; the tensors of the one before are disposed of.</summary>
