@@ -18,7 +18,7 @@ internal static class PathKernels
     private const int Columns = 8;
     private const int Planes = 8; // numbers of an entity's column that are kept of a piece of its edges
     private const int MostEdges = 0xFFFE; // positions are of 16 bits, and two of them mean no edge or any
-    private static readonly CudaKernels s_kernels = new("Moodle.Models.Kernels.paths.cu");
+    private static readonly CudaKernels s_kernels = new([.. new[] { "prelude", "forward", "backward", "update" }.Select(part => $"Moodle.Models.Kernels.path_{part}.cu")]);
 
     /// <summary>Whether the kernels can run on a graph with states of a size; libtorch's operations take their place.</summary>
     public static bool Fit(PathGraph graph, int size) =>

@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 
 namespace Moodle.Runtime.Cuda;
 
-/// <summary>The kernels of an embedded source, one module for each device, made at first use.</summary>
-/// <param name="resource">The source's name in this assembly, such as <c>Moodle.Models.Kernels.training.cu</c>.</param>
-internal sealed class CudaKernels(string resource)
+/// <summary>The kernels of embedded sources, one module for each device, made at first use.</summary>
+/// <param name="resources">The sources' names in this assembly, such as <c>Moodle.Models.Kernels.training.cu</c>; they are compiled as one, in this order.</param>
+internal sealed class CudaKernels(params string[] resources)
 {
     private readonly ConcurrentDictionary<int, CudaModule?> _modules = new();
 
@@ -19,10 +19,14 @@ internal sealed class CudaKernels(string resource)
             return null;
         }
 
-        using var reader = new StreamReader(typeof(CudaKernels).Assembly.GetManifestResourceStream(resource)
-            ?? throw new InvalidOperationException($"{resource} is not embedded"));
         var gpu = CudaDriver.Device(index);
         var architecture = string.Create(CultureInfo.InvariantCulture, $"sm_{gpu.Capability.Major}{gpu.Capability.Minor}");
-        return CudaModule.Load(gpu, resource, reader.ReadToEnd(), architecture, []);
+        return CudaModule.Load(gpu, resources[^1], string.Join('\n', resources.Select(Read)), architecture, []);
     });
+
+    private static string Read(string resource)
+    {
+        using var reader = new StreamReader(typeof(CudaKernels).Assembly.GetManifestResourceStream(resource) ?? throw new InvalidOperationException($"{resource} is not embedded"));
+        return reader.ReadToEnd();
+    }
 }
