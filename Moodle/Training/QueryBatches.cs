@@ -50,8 +50,8 @@ internal sealed class QueryBatches : IDisposable
     /// <summary>Deals a new epoch and begins it; the same generator gives the same batches.</summary>
     public void Shuffle(SplitMix64 random) => Begin(Deal(random));
 
-    /// <summary>Deals an epoch, beside another that goes on: any thread may ask.</summary>
-    /// <param name="random">The epoch's own generator, or one that no other thread uses.</param>
+    /// <summary>Deals an epoch while another goes on.</summary>
+    /// <param name="random">The epoch's own generator.</param>
     public DealtEpoch Deal(SplitMix64 random)
     {
         var answers = new int[_queries.AllAnswers.Length];

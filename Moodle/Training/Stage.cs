@@ -43,7 +43,10 @@ internal abstract class Stage : IDisposable
     /// <returns>The number of steps.</returns>
     public abstract int BeginEpoch(int epoch, SplitMix64 random);
 
-    /// <summary>Says that an epoch will begin after this one, so that a stage may prepare it meanwhile.</summary>
+    /// <summary>
+    /// Says that an epoch will begin after this one, all of whose steps were taken, though a GPU may not be through with them: a stage may prepare it meanwhile. Not on another
+    /// thread: a collection that it starts can free a number that TorchSharp is passing to libtorch.
+    /// </summary>
     /// <param name="epoch">Complete epochs before it.</param>
     /// <param name="random">A generator as <see cref="BeginEpoch"/> will get.</param>
     public virtual void ExpectEpoch(int epoch, SplitMix64 random)

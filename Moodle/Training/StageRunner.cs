@@ -80,11 +80,6 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
             steps = stage.BeginEpoch(state.Epoch, RandomOf(state.Epoch));
         }
 
-        if (state.Epoch + 1 < stage.Epochs)
-        {
-            stage.ExpectEpoch(state.Epoch + 1, RandomOf(state.Epoch + 1));
-        }
-
         SplitMix64 RandomOf(int epoch) => SplitMix64.ForStream((ulong)config.Seed, StreamOf(stage.Name, epoch));
 
         var sums = state.LossSums.Count > 0 ? state.LossSums.ToArray() : new double[stage.LossNames.Count];
@@ -106,6 +101,12 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
                 state = Save(stage, state with { Step = step + 1, GlobalStep = state.GlobalStep + step + 1 - state.Step, LossSums = [.. sums] });
                 cancellation.ThrowIfCancellationRequested();
             }
+        }
+
+        if (state.Epoch + 1 < stage.Epochs)
+        {
+            // While a GPU is busy with the steps that wait in its queue.
+            stage.ExpectEpoch(state.Epoch + 1, RandomOf(state.Epoch + 1));
         }
 
         pending.MoveTo(sums);

@@ -25,7 +25,7 @@ internal sealed class UnimodalStage : Stage
     private readonly FusedVectorTask? _fused;
     private readonly MultimodalModel _model;
     private readonly QueryBatches _batches;
-    private (int Epoch, Task<DealtEpoch> Dealing)? _next; // dealt while the GPU is busy with the epoch before
+    private (int Epoch, DealtEpoch Dealt)? _next; // dealt while the GPU was busy with the epoch before
     private readonly Validator _validator;
     private readonly Device _device;
     private readonly ParameterOptimizer _optimizer;
@@ -86,13 +86,13 @@ internal sealed class UnimodalStage : Stage
     /// <inheritdoc/>
     public override int BeginEpoch(int epoch, SplitMix64 random)
     {
-        _batches.Begin(_next?.Epoch == epoch ? _next.Value.Dealing.GetAwaiter().GetResult() : _batches.Deal(random));
+        _batches.Begin(_next?.Epoch == epoch ? _next.Value.Dealt : _batches.Deal(random));
         _fused?.BeginEpoch(epoch, _batches);
         return _batches.Count;
     }
 
     /// <inheritdoc/>
-    public override void ExpectEpoch(int epoch, SplitMix64 random) => _next = (epoch, Task.Run(() => _batches.Deal(random)));
+    public override void ExpectEpoch(int epoch, SplitMix64 random) => _next = (epoch, _batches.Deal(random));
 
     /// <summary>How batches are learned.</summary>
     internal BatchParts Parts { get; }

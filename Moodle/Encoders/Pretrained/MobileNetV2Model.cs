@@ -102,7 +102,7 @@ internal sealed class MobileNetV2Model : PretrainedImageModel
     private static Tensor Step(ConvolutionLayer layer, Tensor x, bool activated)
     {
         var y = layer.Apply(x);
-        return activated ? y.clamp_(0, 6) : y;
+        return activated ? Activation.Relu6(y) : y;
     }
 
     // The nearest multiple, but not less than nine tenths.
