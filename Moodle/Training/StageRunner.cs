@@ -105,6 +105,7 @@ internal sealed class StageRunner(RunFolder run, MoodleConfig config, ITrainingM
 
         if (state.Epoch + 1 < stage.Epochs)
         {
+            using var part = profile.Part($"{stage.Name}: batches");
             // While a GPU is busy with the steps that wait in its queue.
             stage.ExpectEpoch(state.Epoch + 1, RandomOf(state.Epoch + 1));
         }

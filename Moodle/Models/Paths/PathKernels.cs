@@ -39,7 +39,7 @@ internal static class PathKernels
         var counts = empty([entities], ScalarType.Float32, states.device);
         var pieces = Room(states, edges, Planes);
         var asked = queries.to(ScalarType.BFloat16);
-        Launch(
+        LaunchPieces(
             "path_forward", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), asked.Address(),
             output.Address(), highest.Address(), lowest.Address(), counts.Address(), pieces.Address());
         Join(
@@ -57,7 +57,7 @@ internal static class PathKernels
         var output = empty([states.shape[0], states.shape[1], 4 * states.shape[2]], ScalarType.BFloat16, states.device);
         var pieces = Room(states, edges, Planes);
         var asked = queries.to(ScalarType.BFloat16);
-        Launch(
+        LaunchPieces(
             "path_answer", states, edges, edges.Graph.Incoming, states.Address(), relations.to(ScalarType.BFloat16).Address(), asked.Address(), output.Address(), pieces.Address());
         Join("path_answer_join", states, edges, pieces.Address(), edges.Graph.Pieces.Joined.Address(), asked.Address(), output.Address());
         return output.MoveToOuterDisposeScope();
@@ -80,13 +80,15 @@ internal static class PathKernels
         var toRelations = zeros(relations.shape, ScalarType.Float32, states.device);
         var toQueries = empty(queries.shape, ScalarType.Float32, states.device);
         var (highest, lowest) = (result.Highest.Address(), result.Lowest.Address());
+        var blocks = (((long)edges.Graph.EntityCount * (ColumnsOf(states) / Columns)) + Threads - 1) / Threads;
         Launch(
-            "path_slopes", states, edges, edges.Graph.Incoming, gradient.Address(), result.Output.Address(), result.Counts.Address(), queries.to(ScalarType.BFloat16).Address(),
-            highest, lowest, levels.Address(), slopes.Address(), toQueries.Address());
+            "path_slopes", (blocks, 1), Threads, states, edges, edges.Graph.Incoming,
+            gradient.Address(), result.Output.Address(), result.Counts.Address(), queries.to(ScalarType.BFloat16).Address(), highest, lowest, levels.Address(), slopes.Address(),
+            toQueries.Address());
         var marks = empty([Spans(states), edges.Graph.EdgeCount, Span / Columns], ScalarType.Int16, states.device);
-        Launch("path_marks", states, edges, edges.Graph.Incoming, highest, lowest, marks.Address());
+        LaunchPieces("path_marks", states, edges, edges.Graph.Incoming, highest, lowest, marks.Address());
         var pieces = Room(states, edges, 1);
-        Launch(
+        LaunchPieces(
             "path_backward", states, edges, edges.Graph.Outgoing, gradient.Address(), states.Address(), relations.to(ScalarType.BFloat16).Address(), levels.Address(),
             slopes.Address(), marks.Address(), through?.Address() ?? 0, toStates.Address(), toRelations.Address(), pieces.Address());
         Join("path_backward_join", states, edges, pieces.Address(), edges.Graph.Pieces.Joined.Address(), through?.Address() ?? 0, toStates.Address());
@@ -97,18 +99,11 @@ internal static class PathKernels
     private static Tensor Room(Tensor states, PathEdges edges, int planes) =>
         empty([edges.Graph.Pieces.SlotCount, planes, states.shape[1] * states.shape[2]], ScalarType.Float32, states.device);
 
-    private static void Launch(string kernel, Tensor states, PathEdges edges, Tensor list, params ReadOnlySpan<nint> arguments)
+    private static void LaunchPieces(string kernel, Tensor states, PathEdges edges, Tensor list, params ReadOnlySpan<nint> arguments)
     {
         var pieces = edges.Graph.Pieces;
         var blocks = pieces.SharedCount + ((pieces.Count - pieces.SharedCount + Warps - 1) / Warps);
-        if (kernel == "path_slopes")
-        {
-            Launch(kernel, ((((long)edges.Graph.EntityCount * (ColumnsOf(states) / Columns)) + Threads - 1) / Threads, 1), Threads, states, edges, list, arguments);
-        }
-        else
-        {
-            Launch(kernel, (blocks, Spans(states)), Threads, states, edges, list, arguments);
-        }
+        Launch(kernel, (blocks, Spans(states)), Threads, states, edges, list, arguments);
     }
 
     private static void Join(string kernel, Tensor states, PathEdges edges, params ReadOnlySpan<nint> arguments) =>
@@ -118,7 +113,7 @@ internal static class PathKernels
 
     private static int Spans(Tensor states) => (ColumnsOf(states) + Span - 1) / Span;
 
-    private static void Launch(string kernel, (long X, int Y) blocks, int threads, Tensor states, PathEdges edges, Tensor list, ReadOnlySpan<nint> arguments)
+    private static void Launch(string kernel, (long X, int Y) blocks, int threads, Tensor states, PathEdges edges, Tensor list, params ReadOnlySpan<nint> arguments)
     {
         if (blocks.X == 0 || blocks.Y == 0)
         {
