@@ -20,6 +20,9 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
+    private const int WideRows = 3 * 64;
+    private const int WideThreads = 4 * 128;
+    private const int WideStages = 5;
     private const int Window = 2048;
     private const int MeansAtOnce = 192; // mean queries that a multiprocessor should have
     private const int ScreenShare = 1024; // keys of a block of screen_keys
@@ -55,6 +58,9 @@ internal sealed unsafe class CudaAttention
     private int Pieces => _size / 8; // of 16 bytes in a row
 
     private int ForwardThreads => _hopper ? 256 : 128;
+
+    // Whether forward_wide.cu has the stripes: three warp groups of 64 rows, and one that copies.
+    private bool IsWide => _hopper && _size == 128;
 
     /// <summary>
     /// Rows over their anchor region, and which keys they take beside it. Launches only, as everything here: numbers come to be on the device later.
@@ -107,7 +113,10 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
             var tile = (long)first * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", ((long)shape.Groups * _layout.TilesOfGroup, shape.Heads), ForwardThreads, ForwardShared, shape,
+            var (blocks, threads, shared) = IsWide
+                ? ((shape.GroupRows + WideRows - 1) / WideRows, WideThreads, WideShared)
+                : (_layout.TilesOfGroup, ForwardThreads, ForwardShared);
+            _kernels.Launch("stripe_forward", ((long)shape.Groups * blocks, shape.Heads), threads, shared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
@@ -247,6 +256,8 @@ internal sealed unsafe class CudaAttention
 
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and what else there is.
     private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int));
+
+    private int WideShared => (16 * Pieces * (WideRows + (2 * WideStages * KeysAtOnce))) + (Window * sizeof(int)) + (2 * WideStages * sizeof(long));
 
     private int SelectThreads => _hopper ? 256 : 128;
 

@@ -46,7 +46,10 @@ internal sealed class Kernels
             throw new InputException($"anchor attention: implementation cuda: {reason}; take auto or mend that");
         }
 
-        return reason is null && AttentionKernels.Takes(query.dtype, query.size((int)query.dim() - 1)) && KernelLayout.Takes(longest, options);
+        var (last, packed) = ((int)query.dim() - 1, query.dim() == 3);
+        var row = query.size(last) * (packed ? query.size(1) : 1) * sizeof(short);
+        return reason is null && AttentionKernels.Takes(query.dtype, query.size(last)) && KernelLayout.Takes(longest, options)
+            && longest * row <= uint.MaxValue; // keys of a sequence are addressed by 32 bits
     }
 
     /// <summary>The kernels for sequences, or null where others attend to them.</summary>

@@ -292,9 +292,12 @@ struct Listed
     int start, count;
 };
 
-// A group's stripes in order, window by window: a window holds WINDOW keys. All threads of the block call it.
+// Waits for as many of the block's threads, the numbers of which are equal but for their lowest bits; barrier 0 is that of __syncthreads.
+template <int Threads> __device__ __forceinline__ void wait_for_group(int barrier) { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Threads) : "memory"); }
+
+// A group's stripes in order, window by window: a window holds WINDOW keys. Called by the block's first threads, all of which wait at a barrier.
 #define WINDOW 2048
-template <int Threads> struct Stripes
+template <int Threads, int Barrier = 0> struct Stripes
 {
     __device__ __forceinline__ Stripes(const u32* masks, const int* pool, const Listed* lists, int group, const Group& g, int head, const Shape& p, int (&list)[WINDOW])
         : mask(masks + head * p.words + g.mask), pool(pool), lists(lists + ((long long)head * p.groups + group) * p.chunks), chunks(p.chunks), chunk(p.chunk),
@@ -304,7 +307,7 @@ template <int Threads> struct Stripes
     __device__ __forceinline__ int next()
     {
         const int lane = threadIdx.x & 31;
-        __syncthreads();
+        wait_for_group<Threads>(Barrier);
         for (; batch < chunks; batch += 32)
         {
             Listed own = {0, 0};
@@ -313,25 +316,29 @@ template <int Threads> struct Stripes
                 own = lists[batch + lane];
             }
             const int upTo = sum_up_to(own.count), all = __shfl_sync(ALL, upTo, 31);
-            for (int i = threadIdx.x >> 3; i < 32; i += Threads / 8) // eight threads for a chunk
+            const int base = before - window, slots = min2(WINDOW, base + all); // of the window, those of these chunks
+            for (int first = max2(0, base) + (threadIdx.x & ~31); first < slots; first += 4 * Threads)
             {
-                const int start = __shfl_sync(ALL, own.start, i), count = __shfl_sync(ALL, own.count, i), place = before - window + __shfl_sync(ALL, upTo, i) - count;
-                const int end = start < 0 ? 0 : min2(count, WINDOW - place);
-                for (int j = max2(0, -place) + (lane & 7); j < end; j += 32)
+                int keys[4]; // on their way together
+#pragma unroll
+                for (int e = 0; e < 4; e++)
                 {
-                    int keys[4]; // on their way together
+                    const int rank = first + e * Threads + lane - base;
+                    int i = 0; // the chunk whose list has it
 #pragma unroll
-                    for (int e = 0; e < 4; e++)
+                    for (int step = 16; step > 0; step /= 2)
                     {
-                        keys[e] = j + e * 8 < end ? pool[start + j + e * 8] : 0;
+                        i += __shfl_sync(ALL, upTo, i + step - 1) <= rank ? step : 0;
                     }
+                    const int start = __shfl_sync(ALL, own.start, i), earlier = __shfl_sync(ALL, upTo - own.count, i);
+                    keys[e] = start >= 0 && rank + base < slots ? pool[start + rank - earlier] : -1;
+                }
 #pragma unroll
-                    for (int e = 0; e < 4; e++)
+                for (int e = 0; e < 4; e++)
+                {
+                    if (keys[e] >= 0)
                     {
-                        if (j + e * 8 < end)
-                        {
-                            list[place + j + e * 8] = keys[e];
-                        }
+                        list[first + e * Threads + lane] = keys[e];
                     }
                 }
             }
@@ -349,12 +356,12 @@ template <int Threads> struct Stripes
             if (before + all - window >= WINDOW)
             {
                 window += WINDOW; // the batch is looked at again for the next window
-                __syncthreads();
+                wait_for_group<Threads>(Barrier);
                 return WINDOW;
             }
             before += all;
         }
-        __syncthreads();
+        wait_for_group<Threads>(Barrier);
         const int rest = before - window;
         window = before;
         return rest;

@@ -61,13 +61,15 @@ public sealed class CudaKernelTests
     }
 
     [TestMethod]
-    [DataRow(false)]
-    [DataRow(true)]
-    public void InfiniteTheta_IsDense(bool causal)
+    [DataRow(64, false)]
+    [DataRow(64, true)]
+    [DataRow(128, false)]
+    [DataRow(128, true)]
+    public void InfiniteTheta_IsDense(int size, bool causal)
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
-        Tensor Random() => randn(2, 3, 3000, 64, device: CUDA).to(ScalarType.BFloat16);
+        Tensor Random() => randn(2, 3, 3000, size, device: CUDA).to(ScalarType.BFloat16);
         var (q, k, v) = (Random(), Random(), Random());
         var dense = nn.functional.scaled_dot_product_attention(q.to(ScalarType.Float64), k.to(ScalarType.Float64), v.to(ScalarType.Float64), is_casual: causal);
         var theirs = nn.functional.scaled_dot_product_attention(q, k, v, is_casual: causal);
@@ -76,26 +78,29 @@ public sealed class CudaKernelTests
     }
 
     [TestMethod]
-    public void BatchAndPacked_AgreeBitForBit()
+    [DataRow(64)]
+    [DataRow(128)]
+    public void BatchAndPacked_AgreeBitForBit(int size)
     {
         using var scope = NewDisposeScope();
         manual_seed(2);
         var attention = new AnchorAttention(s_options);
-        Tensor Random() => randn(3, 2, 2000, 64, device: CUDA).to(ScalarType.BFloat16);
+        Tensor Random() => randn(3, 2, 2000, size, device: CUDA).to(ScalarType.BFloat16);
         var (q, k, v) = (Random(), Random(), Random());
-        static Tensor Packed(Tensor x) => x.transpose(1, 2).reshape(6000, 2, 64);
+        Tensor Packed(Tensor x) => x.transpose(1, 2).reshape(6000, 2, size);
         var packed = attention.Attend(Packed(q), Packed(k), Packed(v), new PackedSequences([2000, 2000, 2000]));
         Assert.IsTrue(Packed(attention.Attend(q, k, v)).equal(packed).all().ToBoolean());
     }
 
     [TestMethod]
-    [DataRow(false)]
-    [DataRow(true)]
-    public void FiveRuns_Agree(bool deterministic)
+    [DataRow(64, false)]
+    [DataRow(64, true)]
+    [DataRow(128, true)]
+    public void FiveRuns_Agree(int size, bool deterministic)
     {
         using var scope = NewDisposeScope();
-        var check = new KernelCheck([4000, 700], 4, 64, ScalarType.BFloat16, s_options with { Deterministic = deterministic });
-        var (inputs, grad) = Inputs(4700, 4, 64, ScalarType.BFloat16, 3);
+        var check = new KernelCheck([4000, 700], 4, size, ScalarType.BFloat16, s_options with { Deterministic = deterministic });
+        var (inputs, grad) = Inputs(4700, 4, size, ScalarType.BFloat16, 3);
         var first = check.Run(inputs[0], inputs[1], inputs[2], grad).Results;
         for (var run = 1; run < 5; run++)
         {
@@ -109,14 +114,16 @@ public sealed class CudaKernelTests
     }
 
     [TestMethod]
-    public void MasksThatTakeTurns_ChangeNothing()
+    [DataRow(64)]
+    [DataRow(128)]
+    public void MasksThatTakeTurns_ChangeNothing(int size)
     {
         using var scope = NewDisposeScope();
         int[] lengths = [3000, 5000, 129];
-        var (inputs, grad) = Inputs(lengths.Sum(), 2, 64, ScalarType.BFloat16, 4);
+        var (inputs, grad) = Inputs(lengths.Sum(), 2, size, ScalarType.BFloat16, 4);
         var options = s_options with { Block = 16, Step = 4, Deterministic = true };
-        var whole = new KernelCheck(lengths, 2, 64, ScalarType.BFloat16, options);
-        var parts = new KernelCheck(lengths, 2, 64, ScalarType.BFloat16, options, maskBytes: 1 << 14);
+        var whole = new KernelCheck(lengths, 2, size, ScalarType.BFloat16, options);
+        var parts = new KernelCheck(lengths, 2, size, ScalarType.BFloat16, options, maskBytes: 1 << 14);
         Assert.HasCount(1, whole.Layout.Slabs);
         Assert.IsGreaterThan(4, parts.Layout.Slabs.Count);
         var (expected, found) = (whole.Run(inputs[0], inputs[1], inputs[2], grad).Results, parts.Run(inputs[0], inputs[1], inputs[2], grad).Results);
