@@ -183,7 +183,7 @@ public sealed class CudaKernelTests
         Assert.ThrowsExactly<CudaException>(() => kernels.Launch("anchor_forward", (1, 1), 128, 1 << 20, default(KernelShape)));
         Assert.ThrowsExactly<CudaException>(() => kernels.Launch("no_such_kernel", (1, 1), 128, 0, default(KernelShape)));
         Assert.IsTrue(ones(8, device: CUDA).sum().ToSingle() == 8);
-        InfiniteTheta_IsDense(false);
+        InfiniteTheta_IsDense(64, false);
     }
 
     [TestMethod]
