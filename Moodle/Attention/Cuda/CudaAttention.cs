@@ -59,7 +59,7 @@ internal sealed unsafe class CudaAttention
 
     private int ForwardThreads => _hopper ? 256 : 128;
 
-    // Whether forward_wide.cu has the stripes: three warp groups of 64 rows, and one that copies.
+    // Whether forward is that of forward_wide.cu: three warp groups of 64 rows, and one that copies.
     private bool IsWide => _hopper && _size == 128;
 
     /// <summary>
@@ -75,14 +75,28 @@ internal sealed unsafe class CudaAttention
         var shape = _layout.Shape;
         var selection = new KernelSelection(_parts, q.device);
         times?.Start();
-        _kernels.Launch("anchor_forward", (shape.Tiles, shape.Heads), ForwardThreads, ForwardShared, shape,
-            q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.MeanQueries, selection.Thresholds,
-            selection.Pool, _layout.AddressOfGroup(0));
+        if (IsWide)
+        {
+            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), WideThreads, WideShared, shape,
+                q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.UnitSums, selection.Pool, _layout.AddressOfGroup(0));
+        }
+        else
+        {
+            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
+                q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.MeanQueries, selection.Thresholds,
+                selection.Pool, _layout.AddressOfGroup(0));
+        }
+
         times?.EndAnchor();
+        var blocks = ((long)_layout.Groups * shape.Step, shape.Heads);
         if (shape.Block != KernelLayout.TileRows)
         {
-            _kernels.Launch("block_means", ((long)_layout.Groups * shape.Step, shape.Heads), 128, 0, shape,
+            _kernels.Launch("block_means", blocks, 128, 0, shape,
                 q.Address(), selection.Maxima, selection.MeanQueries, selection.Thresholds, _layout.AddressOfGroup(0));
+        }
+        else if (IsWide)
+        {
+            _kernels.Launch("unit_means", blocks, _size / 2, 0, shape, selection.UnitSums, selection.MeanQueries, selection.Thresholds, _layout.AddressOfGroup(0));
         }
 
         if (_layout.Slabs.Count == 1)
@@ -113,10 +127,7 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
             var tile = (long)first * _layout.TilesOfGroup;
-            var (blocks, threads, shared) = IsWide
-                ? ((shape.GroupRows + WideRows - 1) / WideRows, WideThreads, WideShared)
-                : (_layout.TilesOfGroup, ForwardThreads, ForwardShared);
-            _kernels.Launch("stripe_forward", ((long)shape.Groups * blocks, shape.Heads), threads, shared, shape,
+            _kernels.Launch("stripe_forward", ForwardGrid(shape.Groups), IsWide ? WideThreads : ForwardThreads, IsWide ? WideShared : ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
@@ -193,6 +204,9 @@ internal sealed unsafe class CudaAttention
     /// <summary>What the kernels are given for a slab of the layout.</summary>
     /// <param name="slab">Its index.</param>
     public KernelShape ShapeOf(int slab) => _shapes[slab];
+
+    private (long Blocks, int Heads) ForwardGrid(int groups) =>
+        ((long)groups * (IsWide ? (_layout.Shape.GroupRows + WideRows - 1) / WideRows : _layout.TilesOfGroup), _layout.Shape.Heads);
 
     private KernelShape Shape(MaskSlab slab)
     {

@@ -44,6 +44,9 @@ internal sealed class KernelSelection
     /// <summary>The address of the largest logits.</summary>
     public nint Maxima => _unfinishedAddress + Bytes(_layout.Maxima);
 
+    /// <summary>The address of the sums of half blocks.</summary>
+    public nint UnitSums => _unfinishedAddress + Bytes(_layout.UnitSums);
+
     /// <summary>The address of the normalisers.</summary>
     public nint LogSums => _keptAddress + Bytes(_layout.LogSums);
 

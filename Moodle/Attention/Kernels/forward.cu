@@ -58,8 +58,8 @@ struct Queries
     __device__ __forceinline__ Queries(u32 tile) : rows(tile + (threadIdx.x >> 7) * 64 * 128) {}
 };
 
-// A descriptor of what lies so many bytes behind a tile's beginning. With rows of 128 numbers registers are too few to keep anything that can be made anew.
-__device__ __forceinline__ u32 descriptor(u32 tile, int bytes) { return D == 64 ? descriptor(tile) + bytes / 16 : descriptor(tile + bytes & 0x3ffff); }
+// A descriptor of what lies so many bytes behind a tile's beginning.
+__device__ __forceinline__ u32 descriptor(u32 tile, int bytes) { return descriptor(tile) + bytes / 16; }
 #else
 struct Queries
 {
@@ -366,6 +366,7 @@ __device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& sta
     }
 }
 
+#if !(HOPPER && D == 128) // see forward_wide.cu
 // Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means. The pool is empty afterwards.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, float* __restrict__ states, float* __restrict__ maxima,
@@ -429,7 +430,6 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     }
 }
 
-#if !(HOPPER && D == 128) // see forward_wide.cu
 // Goes on from anchor_forward's state over the stripes, and writes the output and the logarithm of the normaliser in place of the sums.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const float* __restrict__ states,

@@ -67,13 +67,31 @@ __device__ __forceinline__ u32 key_tiles(WideShared& s) { return descriptor(shar
 __device__ __forceinline__ u32 value_tiles(WideShared& s) { return (shared_address(s.tiles[0].v) >> 4) | (u32)(SLOTS * 128 / 16) << 16; }
 #define STAGE_STEP (u32)(sizeof(WideTile) / 16)
 
-// A warp group's rows on their way through the softmax. Probabilities are relative to m, which may be less than the largest logit by SLACK.
+// A warp group's rows on their way through the softmax, as RowState has them; but probabilities are relative to m, which may be less than the largest logit by SLACK.
 struct UnitState
 {
     float o[CHUNKS][4];
-    float m[2], l[2]; // as in RowState
+    float m[2], l[2];
+    float top[2]; // the largest logit that this thread has met, where the mask asks for it
 };
-#define SLACK 8.0f // 2^8 is a number of half precision too, and so is the sum of all that it multiplies
+#define SLACK 8.0f // 2^8 is a number of half precision too
+
+// What rows see of a tile's slots. Stripes lie before all rows.
+struct SeesAll
+{
+    static constexpr bool Tops = false;
+    __device__ __forceinline__ bool cuts(int) const { return false; }
+    __device__ __forceinline__ int first_row(int) const { return -1; }
+};
+// Of their anchor region rows see what the direction allows.
+struct SeesAnchors
+{
+    static constexpr bool Tops = true;
+    AnchorKeys key;
+    int row; // the first of the warp
+    __device__ __forceinline__ bool cuts(int last) const { return CAUSAL && key(last) > row; }
+    __device__ __forceinline__ int first_row(int slot) const { return CAUSAL ? key(slot) : -1; }
+};
 
 __device__ __forceinline__ void unit_score(float (&logits)[SLOTS / 8][4], u32 queries, u32 keys)
 {
@@ -87,19 +105,38 @@ __device__ __forceinline__ void unit_score(float (&logits)[SLOTS / 8][4], u32 qu
     products_commit();
 }
 
-// Probabilities of a tile's keys, of which the first `left` are there.
-__device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (&p)[SLOTS / 16][4], UnitState& state, int left)
+// Makes what there is of a row relative to another logit.
+__device__ __forceinline__ void unit_rebase(UnitState& state, int h, float m)
 {
-    if (left < SLOTS)
+    const float share = exp2_of(state.m[h] - m);
+    state.m[h] = m;
+    state.l[h] *= share;
+#pragma unroll
+    for (int dt = 0; dt < CHUNKS; dt++)
+    {
+        state.o[dt][h * 2] *= share, state.o[dt][h * 2 + 1] *= share;
+    }
+}
+
+// Probabilities of slots [first, first + SLOTS), of which those before `count` are there. row: the thread's first one; the other is 8 further.
+template <class Sees>
+__device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (&p)[SLOTS / 16][4], UnitState& state, int first, int count, const Sees& sees, int row)
+{
+    if (first + SLOTS > count || sees.cuts(first + SLOTS - 1))
     {
 #pragma unroll
         for (int nt = 0; nt < SLOTS / 8; nt++)
 #pragma unroll
-            for (int i = 0; i < 4; i++)
+            for (int e = 0; e < 2; e++)
             {
-                if (nt * 8 + (threadIdx.x & 3) * 2 + (i & 1) >= left)
+                const int slot = first + nt * 8 + (threadIdx.x & 3) * 2 + e, from = slot >= count ? 0x7fffffff : sees.first_row(slot);
+#pragma unroll
+                for (int h = 0; h < 2; h++)
                 {
-                    logits[nt][i] = -INFINITE;
+                    if (from > row + h * 8)
+                    {
+                        logits[nt][h * 2 + e] = -INFINITE;
+                    }
                 }
             }
     }
@@ -114,20 +151,17 @@ __device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (
             even = fmaxf(even, fmaxf(logits[nt][h * 2], logits[nt][h * 2 + 1])), odd = fmaxf(odd, fmaxf(logits[nt + 1][h * 2], logits[nt + 1][h * 2 + 1]));
         }
         top[h] = fmaxf(even, odd) * SCALE2;
+        if (Sees::Tops)
+        {
+            state.top[h] = fmaxf(state.top[h], top[h]);
+        }
     }
     if (__any_sync(ALL, top[0] > state.m[0] + SLACK || top[1] > state.m[1] + SLACK)) // what is there shrinks
     {
 #pragma unroll
         for (int h = 0; h < 2; h++)
         {
-            const float m = fmaxf(state.m[h], quad_max(top[h])), shrink = exp2_of(state.m[h] - m);
-            state.m[h] = m;
-            state.l[h] *= shrink;
-#pragma unroll
-            for (int dt = 0; dt < CHUNKS; dt++)
-            {
-                state.o[dt][h * 2] *= shrink, state.o[dt][h * 2 + 1] *= shrink;
-            }
+            unit_rebase(state, h, fmaxf(state.m[h], quad_max(top[h])));
         }
     }
 #pragma unroll
@@ -180,8 +214,9 @@ __device__ __forceinline__ void give_back(u32 empty, u32 stage)
     }
 }
 
-// A warp group goes on with the softmax over `count` keys. The logits of the next tile are begun behind the products with this one's values.
-__device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32 queries, int count)
+// A warp group goes on with the softmax over the first `count` of `copied` keys. The logits of the next tile are begun behind the products with this one's values.
+template <class Sees>
+__device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32 queries, int count, int copied, const Sees& sees, int row)
 {
     if (count <= 0)
     {
@@ -195,9 +230,10 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
     unit_score(logits, queries, keys);
     products_wait<0>();
     hold(logits);
-    for (; count > SLOTS; count -= SLOTS)
+    int first = 0;
+    for (; first + SLOTS < count; first += SLOTS)
     {
-        unit_soften(logits, p, state, SLOTS);
+        unit_soften(logits, p, state, first, count, sees, row);
         unit_blend(state, p, values + stage.index * STAGE_STEP);
         const u32 before = stage.index;
         stage.advance();
@@ -214,10 +250,16 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         products_wait<0>();
         hold(logits);
     }
-    unit_soften(logits, p, state, count);
+    unit_soften(logits, p, state, first, count, sees, row);
     unit_blend(state, p, values + stage.index * STAGE_STEP);
     products_wait<0>();
     hold(state.o);
+    for (; first + SLOTS < copied; first += SLOTS) // what others read
+    {
+        give_back(empty, stage.index);
+        stage.advance();
+        barrier_wait(full + stage.index * 8, stage.parity);
+    }
 }
 
 // A group's stripes, all together: by one warp.
@@ -236,61 +278,72 @@ __device__ __forceinline__ int count_stripes(const Listed* lists, int chunks)
     return count;
 }
 
-// The first warp group copies the keys and values of a group's stripes. keys, values: those of the sequence's first token.
-__device__ __forceinline__ void copy_stripes(WideShared& s, Stripes<128, 1>& stripes, const char* keys, const char* values, u32 bytes)
+// What the first warp group does: it copies keys and values, tile after tile.
+struct Copier
 {
-    const u32 full = shared_address(s.full), empty = shared_address(s.empty);
-    const int piece = threadIdx.x & 15, row = threadIdx.x >> 4; // the thread copies the same piece of rows that are 8 apart
-    const u32 place = shared_address(s.tiles) + at<SLOTS>(row, piece);
-    Stage stage = {0, 1};
-    for (int count = stripes.next(); count > 0; count = stripes.next())
-    {
-        const int more = -count & (SLOTS - 1); // fill the last tile; those who multiply leave them out
-        if (more > 0)
-        {
-            if (threadIdx.x < more)
-            {
-                s.list[count + threadIdx.x] = s.list[count - 1];
-            }
-            wait_for_group<128>(1);
-        }
-        for (int first = 0; first < count; first += SLOTS, stage.advance())
-        {
-            u32 key[SLOTS / 8];
-#pragma unroll
-            for (int i = 0; i < SLOTS / 8; i++)
-            {
-                key[i] = s.list[first + row + i * 8];
-            }
-            barrier_wait(empty + stage.index * 8, stage.parity);
-            const u32 to = place + stage.index * (u32)sizeof(WideTile);
-#pragma unroll
-            for (int i = 0; i < SLOTS / 8; i++)
-            {
-                const u32 from = key[i] * bytes + piece * 16; // rows of all heads are shorter than 4 GiB
-                copy16(to + i * 8 * 128, keys + from, true);
-                copy16(to + i * 8 * 128 + SLOTS * CHUNKS * 16, values + from, true);
-            }
-            barrier_arrive_with_copies(full + stage.index * 8);
-        }
-    }
-}
+    const char *keys, *values; // of the sequence's first token
+    u32 bytes;                 // of a token
+    u32 full, empty, place;
+    int piece, row; // a thread copies the same piece of rows that are 8 apart
+    Stage stage;
 
-// Goes on from anchor_forward's state over the stripes, as the kernel of this name in forward.cu. Grid: groups times their blocks of UNITS * UNIT rows, heads.
-extern "C" __global__ void __launch_bounds__(WIDE_THREADS, 1)
-stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const float* __restrict__ states,
-    const float* __restrict__ maxima, float* __restrict__ sums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists,
-    u16* __restrict__ output, const Group* __restrict__ groups, Shape p)
-{
-    extern __shared__ __align__(1024) uint4 memory[];
-    WideShared& s = *(WideShared*)memory;
-    const int blocks = (p.groupRows + UNITS * UNIT - 1) / (UNITS * UNIT), group = blockIdx.x / blocks, firstUnit = blockIdx.x % blocks * UNITS;
-    const Group g = groups[group];
-    const int end = min2(g.length, g.start + p.groupRows), units = min2(UNITS, (end - g.start + UNIT - 1) / UNIT - firstUnit); // units that have rows
-    if (units <= 0)
+    __device__ __forceinline__ Copier(WideShared& s, const u16* k, const u16* v, const Shape& p)
+        : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(s.full)), empty(shared_address(s.empty)), piece(threadIdx.x & 15),
+          row(threadIdx.x >> 4), stage({0, 1})
     {
-        return;
+        place = shared_address(s.tiles) + at<SLOTS>(row, piece);
     }
+
+    // The keys in slots [first, first + SLOTS), which the caller tells for each slot: there must be as many.
+    template <class Keys> __device__ __forceinline__ void copy(int first, const Keys& key)
+    {
+        u32 from[SLOTS / 8];
+#pragma unroll
+        for (int i = 0; i < SLOTS / 8; i++)
+        {
+            from[i] = (u32)key(first + row + i * 8);
+        }
+        barrier_wait(empty + stage.index * 8, stage.parity);
+        const u32 to = place + stage.index * (u32)sizeof(WideTile);
+#pragma unroll
+        for (int i = 0; i < SLOTS / 8; i++)
+        {
+            const u32 offset = from[i] * bytes + piece * 16; // sequences are shorter than 4 GiB
+            copy16(to + i * 8 * 128, keys + offset, true);
+            copy16(to + i * 8 * 128 + SLOTS * CHUNKS * 16, values + offset, true);
+        }
+        barrier_arrive_with_copies(full + stage.index * 8);
+        stage.advance();
+    }
+};
+
+// A block's rows: up to UNITS units of a group.
+struct WideRows
+{
+    int group, firstUnit, units, end; // units: those that have rows
+    Group g;
+
+    __device__ __forceinline__ WideRows(const Group* groups, const Shape& p)
+    {
+        const int blocks = (p.groupRows + UNITS * UNIT - 1) / (UNITS * UNIT);
+        group = blockIdx.x / blocks, firstUnit = blockIdx.x % blocks * UNITS;
+        g = groups[group];
+        end = min2(g.length, g.start + p.groupRows);
+        units = min2(UNITS, (end - g.start + UNIT - 1) / UNIT - firstUnit);
+    }
+
+    __device__ __forceinline__ int first_row(int unit) const { return g.start + (firstUnit + unit) * UNIT; }
+
+    // Where a unit's unfinished output is kept: each thread's numbers, 16 bytes at a time.
+    __device__ __forceinline__ float4* state_of(float* states, int unit, const Shape& p) const
+    {
+        const long long place = ((long long)blockIdx.y * p.tiles + group * tiles_of(p)) * (ROWS / UNIT) + firstUnit + unit;
+        return (float4*)states + place * (CHUNKS * 128) + (threadIdx.x & 127);
+    }
+};
+
+__device__ __forceinline__ void make_barriers(WideShared& s, int units)
+{
     if (threadIdx.x == 0)
     {
         for (int i = 0; i < WIDE_STAGES; i++)
@@ -300,60 +353,249 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         }
     }
     __syncthreads();
-    const int warps = __shfl_sync(ALL, threadIdx.x >> 7, 0), unit = warps - 1; // a number that the compiler sees to be the same in a warp
-    const long long offset = g.base + blockIdx.y * p.headStride;
-    if (unit < 0)
-    {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COPIER_REGISTERS));
-        Stripes<128, 1> stripes(masks, pool, lists, group, g, blockIdx.y, p, s.list);
-        copy_stripes(s, stripes, (const char*)(k + offset), (const char*)(v + offset), (u32)p.rowStride * 2);
-        return;
-    }
+}
 
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(UNIT_REGISTERS));
-    if (unit >= units)
-    {
-        return;
-    }
-    const int thread = threadIdx.x & 127, lane = threadIdx.x & 31;
-    const int firstRow = g.start + (firstUnit + unit) * UNIT, ownRow = firstRow + (thread >> 5) * 16 + (lane >> 2);
-    const u32 queries = shared_address(s.q[0]) + unit * (UNIT * CHUNKS * 16);
+// Of the block's warp groups the copying one is -1; a number of which the compiler knows that all threads of a warp have the same.
+__device__ __forceinline__ int unit_of_thread() { return __shfl_sync(ALL, threadIdx.x >> 7, 0) - 1; }
+__device__ __forceinline__ void become_copier() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COPIER_REGISTERS)); }
+__device__ __forceinline__ void become_unit() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(UNIT_REGISTERS)); }
+
+// Begins to copy a unit's queries, the last row again where there are no more; what it returns may be multiplied after unit_wait.
+__device__ __forceinline__ u32 load_queries(WideShared& s, int unit, const u16* q, long long stride, int first, int end)
+{
+    const u32 tile = shared_address(s.q[0]) + unit * (UNIT * CHUNKS * 16);
 #pragma unroll
     for (int i = 0; i < UNIT / 8; i++)
     {
-        const int piece = thread & 15, row = (thread >> 4) + i * 8;
-        copy16(queries + at<UNIT>(row, piece), q + offset + (long long)min2(firstRow + row, end - 1) * p.rowStride + piece * 8, true);
+        const int piece = threadIdx.x & 15, row = (threadIdx.x >> 4 & 7) + i * 8;
+        copy16(tile + at<UNIT>(row, piece), q + min2(first + row, end - 1) * stride + piece * 8, true);
     }
     copy_commit();
-    UnitState state;
-    // A block of anchor_forward has 128 rows, and its threads' numbers lie side by side.
-    const long long tile = (long long)blockIdx.y * p.tiles + group * tiles_of(p) + (firstUnit + unit) / 2;
-    const float4* from = (const float4*)states + tile * (CHUNKS * FORWARD_THREADS) + (firstUnit + unit) % 2 * 128 + thread;
+    return descriptor(tile);
+}
+__device__ __forceinline__ void unit_wait(int unit)
+{
+    copy_wait<0>();
+    show_to_products();
+    wait_for_group<128>(2 + unit);
+}
+
+// The sums of a unit's queries and of their anchors, for unit_means. sums: [D + 1].
+__device__ __forceinline__ void sum_unit(WideShared& s, int unit, const UnitState& state, int rows, float* sums)
+{
+    const int lane = threadIdx.x & 31, thread = threadIdx.x & 127, pair = thread % (D / 2), part = thread / (D / 2);
+    const char* tile = (const char*)s.q[unit];
+    float* const own = (float*)s.list + unit * (D + 4); // no list is in use
+    float low = 0, high = 0, anchor = 0;
+#pragma unroll 8
+    for (int row = part; row < UNIT; row += 2)
+    {
+        const u32 x = *(const u32*)(tile + at<UNIT>(row, pair / 4) + (pair & 3) * 4);
+        low += row < rows ? low_of(x) : 0, high += row < rows ? high_of(x) : 0;
+    }
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        anchor += thread / 32 * 16 + (lane >> 2) + h * 8 < rows ? state.m[h] : 0;
+    }
+#pragma unroll
+    for (int step = 4; step < 32; step *= 2)
+    {
+        anchor += __shfl_xor_sync(ALL, anchor, step);
+    }
+    if (lane == 0)
+    {
+        own[D + thread / 32] = anchor;
+    }
+    if (part == 1)
+    {
+        own[pair * 2] = low, own[pair * 2 + 1] = high;
+    }
+    wait_for_group<128>(2 + unit);
+    if (part == 0)
+    {
+        sums[pair * 2] = low + own[pair * 2], sums[pair * 2 + 1] = high + own[pair * 2 + 1];
+    }
+    if (thread == 0)
+    {
+        sums[D] = own[D] + own[D + 1] + own[D + 2] + own[D + 3];
+    }
+}
+
+// As the kernel of this name in forward.cu. Where a block has 128 rows, unit_means makes their means of the sums of units that are left here.
+extern "C" __global__ void __launch_bounds__(WIDE_THREADS, 1)
+anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, float* __restrict__ states, float* __restrict__ maxima,
+    float* __restrict__ sums, float* __restrict__ unitSums, int* __restrict__ pool, const Group* __restrict__ groups, Shape p)
+{
+    extern __shared__ __align__(1024) uint4 memory[];
+    WideShared& s = *(WideShared*)memory;
+    if (blockIdx.x + blockIdx.y + threadIdx.x == 0)
+    {
+        *pool = 0;
+    }
+    const WideRows rows(groups, p);
+    if (rows.units <= 0)
+    {
+        return;
+    }
+    make_barriers(s, rows.units);
+    const int unit = unit_of_thread();
+    const Group& g = rows.g;
+    const Bounds b = bounds_of(g, p);
+    const long long offset = g.base + blockIdx.y * p.headStride;
+    const AnchorKeys key(b);
+    // Of the keys from a group's first row on, causal rows need those up to the last of them.
+    auto keys_of = [&](int last) { return b.initEnd - b.localStart + (CAUSAL ? min2(b.localEnd, rows.first_row(last + 1)) : b.localEnd); };
+    const int copied = keys_of(rows.units - 1);
+    if (unit < 0)
+    {
+        become_copier();
+        Copier copier(s, k + offset, v + offset, p);
+        for (int first = 0; first < copied; first += SLOTS)
+        {
+            copier.copy(first, [&](int slot) { return key(min2(slot, copied - 1)); });
+        }
+        return;
+    }
+
+    become_unit();
+    if (unit >= rows.units)
+    {
+        return;
+    }
+    const int lane = threadIdx.x & 31, firstRow = rows.first_row(unit), warpRow = firstRow + (threadIdx.x >> 5 & 3) * 16, ownRow = warpRow + (lane >> 2);
+    const u32 queries = load_queries(s, unit, q + offset, p.rowStride, firstRow, rows.end);
+    UnitState state = {};
+    state.m[0] = state.m[1] = state.top[0] = state.top[1] = -INFINITE;
+    unit_wait(unit);
+    unit_attend(s, state, queries, keys_of(unit), copied, SeesAnchors{key, warpRow}, ownRow);
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        unit_rebase(state, h, quad_max(state.top[h])); // the anchor
+    }
+    float4* const to = rows.state_of(states, unit, p);
 #pragma unroll
     for (int dt = 0; dt < CHUNKS; dt++)
     {
-        const float4 x = from[dt * FORWARD_THREADS];
+        float4 x;
+        x.x = state.o[dt][0], x.y = state.o[dt][1], x.z = state.o[dt][2], x.w = state.o[dt][3];
+        to[dt * 128] = x;
+    }
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        const float l = quad_sum(state.l[h]);
+        if ((lane & 3) == 0 && ownRow + h * 8 < rows.end)
+        {
+            const long long at = (long long)blockIdx.y * p.rows + g.row0 + ownRow + h * 8;
+            maxima[at] = state.m[h];
+            sums[at] = l;
+        }
+    }
+    if (p.block == ROWS)
+    {
+        const long long own = ((long long)blockIdx.y * p.blocks + g.block0) * (ROWS / UNIT) + firstRow / UNIT;
+        sum_unit(s, unit, state, min2(UNIT, rows.end - firstRow), unitSums + own * (D + 1));
+    }
+}
+
+// Mean queries and thresholds of blocks of 128 rows, as block_means makes those of others. Grid: blocks of all sequences (one group's after another's), heads.
+extern "C" __global__ void __launch_bounds__(D / 2)
+unit_means(const float* __restrict__ unitSums, u16* __restrict__ meanQueries, float* __restrict__ thresholds, const Group* __restrict__ groups, Shape p)
+{
+    const Group g = groups[blockIdx.x / p.step];
+    const int first = g.start + blockIdx.x % p.step * ROWS, rows = min2(min2(g.length, g.start + p.groupRows) - first, ROWS);
+    if (rows <= 0)
+    {
+        return;
+    }
+    const long long block = (long long)blockIdx.y * p.blocks + g.block0 + first / ROWS;
+    const float* const one = unitSums + block * (ROWS / UNIT) * (D + 1);
+    const float* const other = one + (D + 1);
+    const float share = 1.0f / rows;
+    const bool both = rows > UNIT;
+    const int pair = threadIdx.x * 2;
+    ((u32*)meanQueries)[block * (D / 2) + threadIdx.x] = pack((one[pair] + (both ? other[pair] : 0)) * share, (one[pair + 1] + (both ? other[pair + 1] : 0)) * share);
+    if (threadIdx.x == 0)
+    {
+        thresholds[block] = threshold_of((one[D] + (both ? other[D] : 0)) * share, p);
+    }
+}
+
+// Goes on from anchor_forward's state over the stripes, as the kernel of this name in forward.cu. Grid of both: groups times their blocks of UNITS * UNIT rows, heads.
+extern "C" __global__ void __launch_bounds__(WIDE_THREADS, 1)
+stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const float* __restrict__ states,
+    const float* __restrict__ maxima, float* __restrict__ sums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists,
+    u16* __restrict__ output, const Group* __restrict__ groups, Shape p)
+{
+    extern __shared__ __align__(1024) uint4 memory[];
+    WideShared& s = *(WideShared*)memory;
+    const WideRows rows(groups, p);
+    if (rows.units <= 0)
+    {
+        return;
+    }
+    make_barriers(s, rows.units);
+    const int unit = unit_of_thread();
+    const Group& g = rows.g;
+    const long long offset = g.base + blockIdx.y * p.headStride;
+    if (unit < 0)
+    {
+        become_copier();
+        Copier copier(s, k + offset, v + offset, p);
+        Stripes<128, 1> stripes(masks, pool, lists, rows.group, g, blockIdx.y, p, s.list);
+        for (int count = stripes.next(); count > 0; count = stripes.next())
+        {
+            const int more = -count & (SLOTS - 1); // fill the last tile; those who multiply leave them out
+            if (more > 0)
+            {
+                if (threadIdx.x < more)
+                {
+                    s.list[count + threadIdx.x] = s.list[count - 1];
+                }
+                wait_for_group<128>(1);
+            }
+            for (int first = 0; first < count; first += SLOTS)
+            {
+                copier.copy(first, ListedKeys{s.list});
+            }
+        }
+        return;
+    }
+
+    become_unit();
+    if (unit >= rows.units)
+    {
+        return;
+    }
+    const int lane = threadIdx.x & 31, firstRow = rows.first_row(unit), ownRow = firstRow + (threadIdx.x >> 5 & 3) * 16 + (lane >> 2);
+    const u32 queries = load_queries(s, unit, q + offset, p.rowStride, firstRow, rows.end);
+    UnitState state;
+    const float4* const from = rows.state_of((float*)states, unit, p);
+#pragma unroll
+    for (int dt = 0; dt < CHUNKS; dt++)
+    {
+        const float4 x = from[dt * 128];
         state.o[dt][0] = x.x, state.o[dt][1] = x.y, state.o[dt][2] = x.z, state.o[dt][3] = x.w;
     }
 #pragma unroll
     for (int h = 0; h < 2; h++)
     {
-        const long long at = (long long)blockIdx.y * p.rows + g.row0 + min2(ownRow + h * 8, end - 1);
+        const long long at = (long long)blockIdx.y * p.rows + g.row0 + min2(ownRow + h * 8, rows.end - 1);
         state.m[h] = maxima[at];
         state.l[h] = (lane & 3) == 0 ? sums[at] : 0;
     }
-    const int count = count_stripes(lists + ((long long)blockIdx.y * p.groups + group) * p.chunks, p.chunks);
-    copy_wait<0>();
-    show_to_products();
-    wait_for_group<128>(2 + unit);
-    unit_attend(s, state, descriptor(queries), count);
+    const int count = count_stripes(lists + ((long long)blockIdx.y * p.groups + rows.group) * p.chunks, p.chunks);
+    unit_wait(unit);
+    unit_attend(s, state, queries, count, count, SeesAll{}, ownRow);
 
 #pragma unroll
     for (int h = 0; h < 2; h++)
     {
         const float l = quad_sum(state.l[h]), share = 1 / l;
         const int row = ownRow + h * 8;
-        if (row < end)
+        if (row < rows.end)
         {
             u32* to = (u32*)(output + offset + row * p.rowStride) + (lane & 3);
 #pragma unroll

@@ -17,7 +17,7 @@ public sealed class KernelSelectionTests
     {
         var layout = Layout([length, 1], heads, size);
         var parts = new SelectionLayout(layout, size, lists);
-        AssertParts(parts.Unfinished, parts.States, parts.Maxima);
+        AssertParts(parts.Unfinished, parts.States, parts.Maxima, parts.UnitSums);
         AssertParts(parts.Kept, parts.LogSums, parts.MeanQueries, parts.Thresholds, parts.Masks, parts.Lists, parts.Pool);
         Assert.AreEqual((length + 1L) * heads, parts.LogSums.Count);
         Assert.AreEqual((long)layout.Shape.Blocks * heads * size * 2, parts.MeanQueries.Count * sizeof(int));
