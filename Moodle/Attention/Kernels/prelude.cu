@@ -292,10 +292,10 @@ struct Listed
     int start, count;
 };
 
-// Waits for as many of the block's threads, the numbers of which are equal but for their lowest bits; barrier 0 is that of __syncthreads.
+// Waits for so many of the block's threads, in whole warps; barrier 0 is that of __syncthreads.
 template <int Threads> __device__ __forceinline__ void wait_for_group(int barrier) { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(Threads) : "memory"); }
 
-// A group's stripes in order, window by window: a window holds WINDOW keys. Called by the block's first threads, all of which wait at a barrier.
+// A group's stripes in order, window by window: a window holds WINDOW keys. The block's first threads call it, all together.
 #define WINDOW 2048
 template <int Threads, int Barrier = 0> struct Stripes
 {
