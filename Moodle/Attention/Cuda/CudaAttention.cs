@@ -20,7 +20,7 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
-    private const int WideRows = 3 * 64;
+    private const int WideRows = 3 * 64; // forward_wide.cu: three warp groups of 64 rows, and one that copies
     private const int WideThreads = 4 * 128;
     private const int WideStages = 5;
     private const int Window = 2048;
@@ -57,10 +57,7 @@ internal sealed unsafe class CudaAttention
 
     private int Pieces => _size / 8; // of 16 bytes in a row
 
-    private int ForwardThreads => _hopper ? 256 : 128;
-
-    // Whether forward is that of forward_wide.cu: three warp groups of 64 rows, and one that copies.
-    private bool IsWide => _hopper && _size == 128;
+    private int ForwardThreads => _hopper ? WideThreads : 128;
 
     /// <summary>
     /// Rows over their anchor region, and which keys they take beside it. Launches only, as everything here: numbers come to be on the device later.
@@ -75,9 +72,9 @@ internal sealed unsafe class CudaAttention
         var shape = _layout.Shape;
         var selection = new KernelSelection(_parts, q.device);
         times?.Start();
-        if (IsWide)
+        if (_hopper)
         {
-            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), WideThreads, WideShared, shape,
+            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.UnitSums, selection.Pool, _layout.AddressOfGroup(0));
         }
         else
@@ -94,7 +91,7 @@ internal sealed unsafe class CudaAttention
             _kernels.Launch("block_means", blocks, 128, 0, shape,
                 q.Address(), selection.Maxima, selection.MeanQueries, selection.Thresholds, _layout.AddressOfGroup(0));
         }
-        else if (IsWide)
+        else if (_hopper)
         {
             _kernels.Launch("unit_means", blocks, _size / 2, 0, shape, selection.UnitSums, selection.MeanQueries, selection.Thresholds, _layout.AddressOfGroup(0));
         }
@@ -127,7 +124,7 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
             var tile = (long)first * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", ForwardGrid(shape.Groups), IsWide ? WideThreads : ForwardThreads, IsWide ? WideShared : ForwardShared, shape,
+            _kernels.Launch("stripe_forward", ForwardGrid(shape.Groups), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
@@ -206,7 +203,7 @@ internal sealed unsafe class CudaAttention
     public KernelShape ShapeOf(int slab) => _shapes[slab];
 
     private (long Blocks, int Heads) ForwardGrid(int groups) =>
-        ((long)groups * (IsWide ? (_layout.Shape.GroupRows + WideRows - 1) / WideRows : _layout.TilesOfGroup), _layout.Shape.Heads);
+        ((long)groups * (_hopper ? (_layout.Shape.GroupRows + WideRows - 1) / WideRows : _layout.TilesOfGroup), _layout.Shape.Heads);
 
     private KernelShape Shape(MaskSlab slab)
     {
@@ -269,9 +266,9 @@ internal sealed unsafe class CudaAttention
     }
 
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and what else there is.
-    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int));
-
-    private int WideShared => (16 * Pieces * (WideRows + (2 * WideStages * KeysAtOnce))) + (Window * sizeof(int)) + (2 * WideStages * sizeof(long));
+    private int ForwardShared => _hopper
+        ? (16 * Pieces * (WideRows + (2 * WideStages * (_size == 64 ? 128 : 64)))) + (Window * sizeof(int)) + (2 * WideStages * sizeof(long))
+        : (16 * Pieces * (KernelLayout.TileRows + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce))) + (Window * sizeof(int));
 
     private int SelectThreads => _hopper ? 256 : 128;
 

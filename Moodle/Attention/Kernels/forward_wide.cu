@@ -1,16 +1,16 @@
-// Forward for rows of 128 numbers on compute capability 9.0. The state of such rows leaves two blocks of a multiprocessor no registers to address keys and values with, so
-// here one block has a multiprocessor to itself: a warp group copies keys and values, tile by tile, and gives its registers to those that multiply.
-#if HOPPER && D == 128
+// Forward on compute capability 9.0. A block has a multiprocessor to itself: one warp group copies keys and values, tile by tile, and gives its registers to those that multiply.
+#if HOPPER
 #define UNIT 64      // rows of a warp group that multiplies
 #define UNITS 3      // warp groups that multiply, and share each tile
+#define WIDE_SLOTS (D == 64 ? 128 : 64) // keys of a tile
 #define WIDE_STAGES 5
 #define WIDE_THREADS (128 * (1 + UNITS))
-#define COPIER_REGISTERS 72
-#define UNIT_REGISTERS 144 // of 65,536, what copiers leave
+#define COPIER_REGISTERS (D == 64 ? 56 : 72)
+#define UNIT_REGISTERS (D == 64 ? 152 : 144) // of 65,536, what copiers leave
 
 struct WideTile
 {
-    uint4 k[SLOTS * CHUNKS], v[SLOTS * CHUNKS];
+    uint4 k[WIDE_SLOTS * CHUNKS], v[WIDE_SLOTS * CHUNKS];
 };
 
 struct WideShared
@@ -43,28 +43,43 @@ __device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity)
     asm volatile("{ .reg .pred done; again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1; @done bra ready; bra again; ready: }" ::"r"(barrier), "r"(parity) : "memory");
 }
 
+// Products of 64 x 128 results: of 128 keys with rows of 64 numbers, of probabilities with values of 128.
 #if F16
 #define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
 #else
 #define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
 #endif
 #define FOUR(c, i) "+f"(c[i][0]), "+f"(c[i][1]), "+f"(c[i][2]), "+f"(c[i][3])
+#define WIDE_SUMS(c) FOUR(c, 0), FOUR(c, 1), FOUR(c, 2), FOUR(c, 3), FOUR(c, 4), FOUR(c, 5), FOUR(c, 6), FOUR(c, 7), FOUR(c, 8), FOUR(c, 9), FOUR(c, 10), FOUR(c, 11), FOUR(c, 12), \
+    FOUR(c, 13), FOUR(c, 14), FOUR(c, 15)
+#define WIDE_REGISTERS "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31," \
+    "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, "
 
-// c[64 x 128] += a[64 x 16] b, by four warps. b: 16 rows of two times 64 columns, and its descriptor says how far the second are from the first.
-__device__ __forceinline__ void multiply_rows_wide(float (&c)[CHUNKS][4], const u32 (&a)[4], u32 b)
+// c[64 x D] += a[64 x 16] b, by four warps. b: 16 rows of D columns; if these are two times 64, its descriptor says how far the second are from the first.
+__device__ __forceinline__ void multiply_values(float (&c)[CHUNKS][4], const u32 (&a)[4], u32 b)
 {
-    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 b; " DESCRIPTOR("b", "%68") WGMMA_WIDE
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,"
-        "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, "
-        "{%64,%65,%66,%67}, b, p, 1, 1, 1; }"
-        : FOUR(c, 0), FOUR(c, 1), FOUR(c, 2), FOUR(c, 3), FOUR(c, 4), FOUR(c, 5), FOUR(c, 6), FOUR(c, 7), FOUR(c, 8), FOUR(c, 9), FOUR(c, 10), FOUR(c, 11), FOUR(c, 12),
-          FOUR(c, 13), FOUR(c, 14), FOUR(c, 15)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b) : "memory");
+#if D == 64
+    multiply_rows(c, a, b);
+#else
+    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 b; " DESCRIPTOR("b", "%68") WGMMA_WIDE WIDE_REGISTERS
+        "{%64,%65,%66,%67}, b, p, 1, 1, 1; }" : WIDE_SUMS(c) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b) : "memory");
+#endif
+}
+
+// c[64 x WIDE_SLOTS] (+)= a[64 x 16] bT, both in shared memory.
+__device__ __forceinline__ void multiply_keys(float (&c)[WIDE_SLOTS / 8][4], u32 a, u32 b, int add)
+{
+#if D == 64
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %66, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 a, b; " DESCRIPTOR("a", "%64") DESCRIPTOR("b", "%65")
+        WGMMA_WIDE WIDE_REGISTERS "a, b, p, 1, 1, 0, 0; }" : WIDE_SUMS(c) : "r"(a), "r"(b), "r"(add) : "memory");
+#else
+    multiply_tiles(c, a, b, add);
+#endif
 }
 
 // Descriptors of the first stage's keys and values; further stages and rows are multiples of 16 bytes away.
 __device__ __forceinline__ u32 key_tiles(WideShared& s) { return descriptor(shared_address(s.tiles[0].k)); }
-__device__ __forceinline__ u32 value_tiles(WideShared& s) { return (shared_address(s.tiles[0].v) >> 4) | (u32)(SLOTS * 128 / 16) << 16; }
+__device__ __forceinline__ u32 value_tiles(WideShared& s) { return shared_address(s.tiles[0].v) >> 4 | (D == 64 ? 64u : (u32)(WIDE_SLOTS * 128 / 16)) << 16; }
 #define STAGE_STEP (u32)(sizeof(WideTile) / 16)
 
 // A warp group's rows on their way through the softmax, as RowState has them; but probabilities are relative to m, which may be less than the largest logit by SLACK.
@@ -93,14 +108,14 @@ struct SeesAnchors
     __device__ __forceinline__ int first_row(int slot) const { return CAUSAL ? key(slot) : -1; }
 };
 
-__device__ __forceinline__ void unit_score(float (&logits)[SLOTS / 8][4], u32 queries, u32 keys)
+__device__ __forceinline__ void unit_score(float (&logits)[WIDE_SLOTS / 8][4], u32 queries, u32 keys)
 {
     hold(logits);
     products_begin();
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        multiply_tiles(logits, queries + ((ks >> 2) * UNIT * 128 + (ks & 3) * 32) / 16, keys + ((ks >> 2) * SLOTS * 128 + (ks & 3) * 32) / 16, ks > 0);
+        multiply_keys(logits, queries + ((ks >> 2) * UNIT * 128 + (ks & 3) * 32) / 16, keys + ((ks >> 2) * WIDE_SLOTS * 128 + (ks & 3) * 32) / 16, ks > 0);
     }
     products_commit();
 }
@@ -118,14 +133,14 @@ __device__ __forceinline__ void unit_rebase(UnitState& state, int h, float m)
     }
 }
 
-// Probabilities of slots [first, first + SLOTS), of which those before `count` are there. row: the thread's first one; the other is 8 further.
+// Probabilities of slots [first, first + WIDE_SLOTS), of which those before `count` are there. row: the thread's first one; the other is 8 further.
 template <class Sees>
-__device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (&p)[SLOTS / 16][4], UnitState& state, int first, int count, const Sees& sees, int row)
+__device__ __forceinline__ void unit_soften(float (&logits)[WIDE_SLOTS / 8][4], u32 (&p)[WIDE_SLOTS / 16][4], UnitState& state, int first, int count, const Sees& sees, int row)
 {
-    if (first + SLOTS > count || sees.cuts(first + SLOTS - 1))
+    if (first + WIDE_SLOTS > count || sees.cuts(first + WIDE_SLOTS - 1))
     {
 #pragma unroll
-        for (int nt = 0; nt < SLOTS / 8; nt++)
+        for (int nt = 0; nt < WIDE_SLOTS / 8; nt++)
 #pragma unroll
             for (int e = 0; e < 2; e++)
             {
@@ -146,7 +161,7 @@ __device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (
     {
         float even = fmaxf(logits[0][h * 2], logits[0][h * 2 + 1]), odd = fmaxf(logits[1][h * 2], logits[1][h * 2 + 1]); // two chains
 #pragma unroll
-        for (int nt = 2; nt < SLOTS / 8; nt += 2)
+        for (int nt = 2; nt < WIDE_SLOTS / 8; nt += 2)
         {
             even = fmaxf(even, fmaxf(logits[nt][h * 2], logits[nt][h * 2 + 1])), odd = fmaxf(odd, fmaxf(logits[nt + 1][h * 2], logits[nt + 1][h * 2 + 1]));
         }
@@ -169,7 +184,7 @@ __device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (
     {
         float even = 0, odd = 0;
 #pragma unroll
-        for (int nt = 0; nt < SLOTS / 8; nt++)
+        for (int nt = 0; nt < WIDE_SLOTS / 8; nt++)
         {
             logits[nt][h * 2] = exp2_of(fmaf(logits[nt][h * 2], SCALE2, -state.m[h]));
             logits[nt][h * 2 + 1] = exp2_of(fmaf(logits[nt][h * 2 + 1], SCALE2, -state.m[h]));
@@ -178,7 +193,7 @@ __device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (
         state.l[h] += even + odd;
     }
 #pragma unroll
-    for (int js = 0; js < SLOTS / 16; js++)
+    for (int js = 0; js < WIDE_SLOTS / 16; js++)
     {
         p[js][0] = pack(logits[js * 2][0], logits[js * 2][1]);
         p[js][1] = pack(logits[js * 2][2], logits[js * 2][3]);
@@ -187,14 +202,14 @@ __device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (
     }
 }
 
-__device__ __forceinline__ void unit_blend(UnitState& state, const u32 (&p)[SLOTS / 16][4], u32 values)
+__device__ __forceinline__ void unit_blend(UnitState& state, const u32 (&p)[WIDE_SLOTS / 16][4], u32 values)
 {
     hold(state.o);
     products_begin();
 #pragma unroll
-    for (int js = 0; js < SLOTS / 16; js++)
+    for (int js = 0; js < WIDE_SLOTS / 16; js++)
     {
-        multiply_rows_wide(state.o, p[js], values + js * 16 * 128 / 16);
+        multiply_values(state.o, p[js], values + js * 16 * 128 / 16);
     }
     products_commit();
 }
@@ -224,14 +239,14 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
     }
     const u32 full = shared_address(s.full), empty = shared_address(s.empty), keys = key_tiles(s), values = value_tiles(s);
     Stage stage = {};
-    float logits[SLOTS / 8][4];
-    u32 p[SLOTS / 16][4];
+    float logits[WIDE_SLOTS / 8][4];
+    u32 p[WIDE_SLOTS / 16][4];
     take_tile(full, stage);
     unit_score(logits, queries, keys);
     products_wait<0>();
     hold(logits);
     int first = 0;
-    for (; first + SLOTS < count; first += SLOTS)
+    for (; first + WIDE_SLOTS < count; first += WIDE_SLOTS)
     {
         unit_soften(logits, p, state, first, count, sees, row);
         unit_blend(state, p, values + stage.index * STAGE_STEP);
@@ -242,7 +257,7 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         products_wait<1>();
         hold(state.o);
 #pragma unroll
-        for (int js = 0; js < SLOTS / 16; js++)
+        for (int js = 0; js < WIDE_SLOTS / 16; js++)
         {
             hold(p[js]);
         }
@@ -254,7 +269,7 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
     unit_blend(state, p, values + stage.index * STAGE_STEP);
     products_wait<0>();
     hold(state.o);
-    for (; first + SLOTS < copied; first += SLOTS) // what others read
+    for (; first + WIDE_SLOTS < copied; first += WIDE_SLOTS) // what others read
     {
         give_back(empty, stage.index);
         stage.advance();
@@ -278,39 +293,41 @@ __device__ __forceinline__ int count_stripes(const Listed* lists, int chunks)
     return count;
 }
 
+#define COPIED (128 / CHUNKS) // rows of a tile that a warp group copies at once
+
 // What the first warp group does: it copies keys and values, tile after tile.
 struct Copier
 {
     const char *keys, *values; // of the sequence's first token
     u32 bytes;                 // of a token
     u32 full, empty, place;
-    int piece, row; // a thread copies the same piece of rows that are 8 apart
+    int piece, row; // a thread copies the same piece of rows that are COPIED apart
     Stage stage;
 
     __device__ __forceinline__ Copier(WideShared& s, const u16* k, const u16* v, const Shape& p)
-        : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(s.full)), empty(shared_address(s.empty)), piece(threadIdx.x & 15),
-          row(threadIdx.x >> 4), stage({0, 1})
+        : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(s.full)), empty(shared_address(s.empty)), piece(threadIdx.x % CHUNKS),
+          row(threadIdx.x / CHUNKS), stage({0, 1})
     {
-        place = shared_address(s.tiles) + at<SLOTS>(row, piece);
+        place = shared_address(s.tiles) + at<WIDE_SLOTS>(row, piece);
     }
 
-    // The keys in slots [first, first + SLOTS), which the caller tells for each slot: there must be as many.
+    // The keys in slots [first, first + WIDE_SLOTS), which the caller tells for each slot: there must be as many.
     template <class Keys> __device__ __forceinline__ void copy(int first, const Keys& key)
     {
-        u32 from[SLOTS / 8];
+        u32 from[WIDE_SLOTS / COPIED];
 #pragma unroll
-        for (int i = 0; i < SLOTS / 8; i++)
+        for (int i = 0; i < WIDE_SLOTS / COPIED; i++)
         {
-            from[i] = (u32)key(first + row + i * 8);
+            from[i] = (u32)key(first + row + i * COPIED);
         }
         barrier_wait(empty + stage.index * 8, stage.parity);
         const u32 to = place + stage.index * (u32)sizeof(WideTile);
 #pragma unroll
-        for (int i = 0; i < SLOTS / 8; i++)
+        for (int i = 0; i < WIDE_SLOTS / COPIED; i++)
         {
             const u32 offset = from[i] * bytes + piece * 16; // sequences are shorter than 4 GiB
-            copy16(to + i * 8 * 128, keys + offset, true);
-            copy16(to + i * 8 * 128 + SLOTS * CHUNKS * 16, values + offset, true);
+            copy16(to + i * COPIED * 128, keys + offset, true);
+            copy16(to + i * COPIED * 128 + WIDE_SLOTS * CHUNKS * 16, values + offset, true);
         }
         barrier_arrive_with_copies(full + stage.index * 8);
         stage.advance();
@@ -365,9 +382,9 @@ __device__ __forceinline__ u32 load_queries(WideShared& s, int unit, const u16* 
 {
     const u32 tile = shared_address(s.q[0]) + unit * (UNIT * CHUNKS * 16);
 #pragma unroll
-    for (int i = 0; i < UNIT / 8; i++)
+    for (int i = 0; i < UNIT / COPIED; i++)
     {
-        const int piece = threadIdx.x & 15, row = (threadIdx.x >> 4 & 7) + i * 8;
+        const int piece = threadIdx.x % CHUNKS, row = threadIdx.x / CHUNKS % COPIED + i * COPIED;
         copy16(tile + at<UNIT>(row, piece), q + min2(first + row, end - 1) * stride + piece * 8, true);
     }
     copy_commit();
@@ -384,11 +401,13 @@ __device__ __forceinline__ void unit_wait(int unit)
 __device__ __forceinline__ void sum_unit(WideShared& s, int unit, const UnitState& state, int rows, float* sums)
 {
     const int lane = threadIdx.x & 31, thread = threadIdx.x & 127, pair = thread % (D / 2), part = thread / (D / 2);
+    const int parts = 128 / (D / 2);
     const char* tile = (const char*)s.q[unit];
-    float* const own = (float*)s.list + unit * (D + 4); // no list is in use
+    float* const own = (float*)s.list + unit * (parts * D); // no list is in use
+    float* const anchors = own + (parts - 1) * D;
     float low = 0, high = 0, anchor = 0;
 #pragma unroll 8
-    for (int row = part; row < UNIT; row += 2)
+    for (int row = part; row < UNIT; row += parts)
     {
         const u32 x = *(const u32*)(tile + at<UNIT>(row, pair / 4) + (pair & 3) * 4);
         low += row < rows ? low_of(x) : 0, high += row < rows ? high_of(x) : 0;
@@ -405,20 +424,25 @@ __device__ __forceinline__ void sum_unit(WideShared& s, int unit, const UnitStat
     }
     if (lane == 0)
     {
-        own[D + thread / 32] = anchor;
+        anchors[thread / 32] = anchor;
     }
-    if (part == 1)
+    if (part > 0)
     {
-        own[pair * 2] = low, own[pair * 2 + 1] = high;
+        own[(part - 1) * D + pair * 2] = low, own[(part - 1) * D + pair * 2 + 1] = high;
     }
     wait_for_group<128>(2 + unit);
     if (part == 0)
     {
-        sums[pair * 2] = low + own[pair * 2], sums[pair * 2 + 1] = high + own[pair * 2 + 1];
+#pragma unroll
+        for (int i = 0; i < parts - 1; i++)
+        {
+            low += own[i * D + pair * 2], high += own[i * D + pair * 2 + 1];
+        }
+        sums[pair * 2] = low, sums[pair * 2 + 1] = high;
     }
     if (thread == 0)
     {
-        sums[D] = own[D] + own[D + 1] + own[D + 2] + own[D + 3];
+        sums[D] = anchors[0] + anchors[1] + anchors[2] + anchors[3];
     }
 }
 
@@ -451,7 +475,7 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     {
         become_copier();
         Copier copier(s, k + offset, v + offset, p);
-        for (int first = 0; first < copied; first += SLOTS)
+        for (int first = 0; first < copied; first += WIDE_SLOTS)
         {
             copier.copy(first, [&](int slot) { return key(min2(slot, copied - 1)); });
         }
@@ -547,7 +571,7 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         Stripes<128, 1> stripes(masks, pool, lists, rows.group, g, blockIdx.y, p, s.list);
         for (int count = stripes.next(); count > 0; count = stripes.next())
         {
-            const int more = -count & (SLOTS - 1); // fill the last tile; those who multiply leave them out
+            const int more = -count & (WIDE_SLOTS - 1); // fill the last tile; those who multiply leave them out
             if (more > 0)
             {
                 if (threadIdx.x < more)
@@ -556,7 +580,7 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
                 }
                 wait_for_group<128>(1);
             }
-            for (int first = 0; first < count; first += SLOTS)
+            for (int first = 0; first < count; first += WIDE_SLOTS)
             {
                 copier.copy(first, ListedKeys{s.list});
             }

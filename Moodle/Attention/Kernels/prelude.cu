@@ -282,6 +282,14 @@ __device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u
     }
 }
 
+#define ROWS 128 // of a tile
+
+// Row tiles of a group.
+__device__ __forceinline__ int tiles_of(const Shape& p) { return (p.groupRows + ROWS - 1) / ROWS; }
+
+// What the mean query's product with a key must reach: the mean anchor less theta, in units of the product.
+__device__ __forceinline__ float threshold_of(float meanAnchor, const Shape& p) { return (meanAnchor - p.theta * LOG2E) / SCALE2; }
+
 // The lower `count` bits.
 __device__ __forceinline__ u32 below(int count) { return count <= 0 ? 0 : count >= 32 ? ALL : (1u << count) - 1; }
 
