@@ -27,7 +27,7 @@ internal sealed class SelectionLayout
         (Heads, Rows) = (heads, shape.Rows);
         States = Next(heads * shape.Tiles * KernelLayout.TileRows * size);
         Maxima = Next(heads * Rows);
-        UnitSums = Next(size == 128 ? heads * shape.Blocks * 2 * (size + 1) : 0);
+        UnitSums = Next(heads * shape.Blocks * 2 * (size + 1));
         Unfinished = end;
         end = 0;
         LogSums = Next(heads * Rows);
@@ -51,7 +51,7 @@ internal sealed class SelectionLayout
     /// <summary>The largest logit of every row over its anchor region, in units of log 2: float32 [heads, rows].</summary>
     public Part Maxima { get; }
 
-    /// <summary>Where d is 128, of every half of a block of 128 rows the sums of its queries and of its anchors: float32 [heads, 2 · blocks, d + 1].</summary>
+    /// <summary>Of every half of a block of 128 rows the sums of its queries and of its anchors: float32 [heads, 2 · blocks, d + 1].</summary>
     public Part UnitSums { get; }
 
     /// <summary>What these take together.</summary>
