@@ -208,7 +208,7 @@ internal sealed unsafe class CudaAttention
     private KernelShape Shape(MaskSlab slab)
     {
         // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and their bits the shared memory.
-        var chunk = !IsScreened(slab) ? 2048 : _size == 64 ? 8192 : 4096;
+        var chunk = !IsScreened(slab) ? 2048 : (_size == 64 ? 8192 : 4096) / (_hopper ? 2 : 1); // two blocks of Hopper's are to have room on a multiprocessor
         int Chunks() => (slab.Length + chunk - 1) / chunk;
         while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.StripBlocks * _layout.Shape.Heads < (long)MeansAtOnce * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
         {
@@ -270,9 +270,12 @@ internal sealed unsafe class CudaAttention
         ? (16 * Pieces * (WideRows + (2 * WideStages * (_size == 64 ? 128 : 64)))) + (Window * sizeof(int)) + (2 * WideStages * sizeof(long))
         : (16 * Pieces * (KernelLayout.TileRows + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce))) + (Window * sizeof(int));
 
-    private int SelectThreads => _hopper ? 256 : 128;
+    private int SelectThreads => _hopper ? 3 * 128 : 128;
 
-    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
+    private int SelectStages => _hopper && _size == 64 ? 4 : 2;
+
+    private int SelectShared => (16 * Pieces * (_layout.StripBlocks + (SelectStages * 128))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int))
+        + (_hopper ? 2 * SelectStages * sizeof(long) : 0);
 
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);

@@ -21,40 +21,6 @@ struct WideShared
     u64 full[WIDE_STAGES], empty[WIDE_STAGES]; // barriers of a stage: all its copies have arrived; all its readers are done
 };
 
-// Which stage is next, and in which of the barriers' phases.
-struct Stage
-{
-    u32 index, parity;
-    __device__ __forceinline__ void advance()
-    {
-        if (++index == WIDE_STAGES)
-        {
-            index = 0, parity ^= 1;
-        }
-    }
-};
-
-__device__ __forceinline__ void barrier_make(u32 barrier, int count) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory"); }
-__device__ __forceinline__ void barrier_arrive(u32 barrier) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory"); }
-// Arrives when all copies that this thread has begun are there.
-__device__ __forceinline__ void barrier_arrive_with_copies(u32 barrier) { asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory"); }
-__device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity)
-{
-    asm volatile("{ .reg .pred done; again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1; @done bra ready; bra again; ready: }" ::"r"(barrier), "r"(parity) : "memory");
-}
-
-// Products of 64 x 128 results: of 128 keys with rows of 64 numbers, of probabilities with values of 128.
-#if F16
-#define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
-#else
-#define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
-#endif
-#define FOUR(c, i) "+f"(c[i][0]), "+f"(c[i][1]), "+f"(c[i][2]), "+f"(c[i][3])
-#define WIDE_SUMS(c) FOUR(c, 0), FOUR(c, 1), FOUR(c, 2), FOUR(c, 3), FOUR(c, 4), FOUR(c, 5), FOUR(c, 6), FOUR(c, 7), FOUR(c, 8), FOUR(c, 9), FOUR(c, 10), FOUR(c, 11), FOUR(c, 12), \
-    FOUR(c, 13), FOUR(c, 14), FOUR(c, 15)
-#define WIDE_REGISTERS "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31," \
-    "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, "
-
 // c[64 x D] += a[64 x 16] b, by four warps. b: 16 rows of D columns; if these are two times 64, its descriptor says how far the second are from the first.
 __device__ __forceinline__ void multiply_values(float (&c)[CHUNKS][4], const u32 (&a)[4], u32 b)
 {
@@ -70,8 +36,7 @@ __device__ __forceinline__ void multiply_values(float (&c)[CHUNKS][4], const u32
 __device__ __forceinline__ void multiply_keys(float (&c)[WIDE_SLOTS / 8][4], u32 a, u32 b, int add)
 {
 #if D == 64
-    asm volatile("{ .reg .pred p; setp.ne.b32 p, %66, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 a, b; " DESCRIPTOR("a", "%64") DESCRIPTOR("b", "%65")
-        WGMMA_WIDE WIDE_REGISTERS "a, b, p, 1, 1, 0, 0; }" : WIDE_SUMS(c) : "r"(a), "r"(b), "r"(add) : "memory");
+    multiply_tiles_wide(c, a, b, add);
 #else
     multiply_tiles(c, a, b, add);
 #endif
@@ -214,21 +179,6 @@ __device__ __forceinline__ void unit_blend(UnitState& state, const u32 (&p)[WIDE
     products_commit();
 }
 
-// Waits until a tile is there, for products as well.
-__device__ __forceinline__ void take_tile(u32 full, const Stage& stage)
-{
-    barrier_wait(full + stage.index * 8, stage.parity);
-    show_to_products();
-}
-
-__device__ __forceinline__ void give_back(u32 empty, u32 stage)
-{
-    if ((threadIdx.x & 31) == 0)
-    {
-        barrier_arrive(empty + stage * 8);
-    }
-}
-
 // A warp group goes on with the softmax over the first `count` of `copied` keys. The logits of the next tile are begun behind the products with this one's values.
 template <class Sees>
 __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32 queries, int count, int copied, const Sees& sees, int row)
@@ -238,10 +188,10 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         return;
     }
     const u32 full = shared_address(s.full), empty = shared_address(s.empty), keys = key_tiles(s), values = value_tiles(s);
-    Stage stage = {};
+    Stage<WIDE_STAGES> stage = {};
     float logits[WIDE_SLOTS / 8][4];
     u32 p[WIDE_SLOTS / 16][4];
-    take_tile(full, stage);
+    take_tile(full, stage.index, stage.parity);
     unit_score(logits, queries, keys);
     products_wait<0>();
     hold(logits);
@@ -252,7 +202,7 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         unit_blend(state, p, values + stage.index * STAGE_STEP);
         const u32 before = stage.index;
         stage.advance();
-        take_tile(full, stage);
+        take_tile(full, stage.index, stage.parity);
         unit_score(logits, queries, keys + stage.index * STAGE_STEP);
         products_wait<1>();
         hold(state.o);
@@ -293,8 +243,6 @@ __device__ __forceinline__ int count_stripes(const Listed* lists, int chunks)
     return count;
 }
 
-#define COPIED (128 / CHUNKS) // rows of a tile that a warp group copies at once
-
 // What the first warp group does: it copies keys and values, tile after tile.
 struct Copier
 {
@@ -302,7 +250,7 @@ struct Copier
     u32 bytes;                 // of a token
     u32 full, empty, place;
     int piece, row; // a thread copies the same piece of rows that are COPIED apart
-    Stage stage;
+    Stage<WIDE_STAGES> stage;
 
     __device__ __forceinline__ Copier(WideShared& s, const u16* k, const u16* v, const Shape& p)
         : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(s.full)), empty(shared_address(s.empty)), piece(threadIdx.x % CHUNKS),
@@ -358,24 +306,6 @@ struct WideRows
         return (float4*)states + place * (CHUNKS * 128) + (threadIdx.x & 127);
     }
 };
-
-__device__ __forceinline__ void make_barriers(WideShared& s, int units)
-{
-    if (threadIdx.x == 0)
-    {
-        for (int i = 0; i < WIDE_STAGES; i++)
-        {
-            barrier_make(shared_address(s.full + i), 128);
-            barrier_make(shared_address(s.empty + i), units * 4);
-        }
-    }
-    __syncthreads();
-}
-
-// Of the block's warp groups the copying one is -1; a number of which the compiler knows that all threads of a warp have the same.
-__device__ __forceinline__ int unit_of_thread() { return __shfl_sync(ALL, threadIdx.x >> 7, 0) - 1; }
-__device__ __forceinline__ void become_copier() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COPIER_REGISTERS)); }
-__device__ __forceinline__ void become_unit() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(UNIT_REGISTERS)); }
 
 // Begins to copy a unit's queries, the last row again where there are no more; what it returns may be multiplied after unit_wait.
 __device__ __forceinline__ u32 load_queries(WideShared& s, int unit, const u16* q, long long stride, int first, int end)
@@ -462,7 +392,7 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     {
         return;
     }
-    make_barriers(s, rows.units);
+    make_barriers(s.full, s.empty, rows.units * 4);
     const int unit = unit_of_thread();
     const Group& g = rows.g;
     const Bounds b = bounds_of(g, p);
@@ -473,7 +403,7 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     const int copied = keys_of(rows.units - 1);
     if (unit < 0)
     {
-        become_copier();
+        become_copier<COPIER_REGISTERS>();
         Copier copier(s, k + offset, v + offset, p);
         for (int first = 0; first < copied; first += WIDE_SLOTS)
         {
@@ -482,7 +412,7 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         return;
     }
 
-    become_unit();
+    become_unit<UNIT_REGISTERS>();
     if (unit >= rows.units)
     {
         return;
@@ -560,13 +490,13 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     {
         return;
     }
-    make_barriers(s, rows.units);
+    make_barriers(s.full, s.empty, rows.units * 4);
     const int unit = unit_of_thread();
     const Group& g = rows.g;
     const long long offset = g.base + blockIdx.y * p.headStride;
     if (unit < 0)
     {
-        become_copier();
+        become_copier<COPIER_REGISTERS>();
         Copier copier(s, k + offset, v + offset, p);
         Stripes<128, 1> stripes(masks, pool, lists, rows.group, g, blockIdx.y, p, s.list);
         for (int count = stripes.next(); count > 0; count = stripes.next())
@@ -588,7 +518,7 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         return;
     }
 
-    become_unit();
+    become_unit<UNIT_REGISTERS>();
     if (unit >= rows.units)
     {
         return;

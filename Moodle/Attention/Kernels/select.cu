@@ -252,31 +252,44 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
     }
 }
 
-#define SELECT_THREADS (STRIP * 2)
-#define SELECT_KEYS (HOPPER && D == 128 ? 64 : 128) // of a tile
+#define SELECT_KEYS 128 // of a tile
+#if HOPPER // one warp group copies keys, two look at them, each for 64 mean queries
+#define SELECT_READERS 256
+#define SELECT_THREADS (128 + SELECT_READERS)
+#define SELECT_STAGES (D == 64 ? 4 : 2)
+#define SELECT_COPIER_REGISTERS 32
+#define SELECT_READER_REGISTERS 104 // of 65,536 and two blocks, what copiers leave
+#else // all do both
+#define SELECT_READERS 128
+#define SELECT_THREADS SELECT_READERS
+#define SELECT_STAGES 2
+#endif
 
 // Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
 struct SelectShared
 {
     uint4 q[STRIP * CHUNKS];
-    uint4 k[2][SELECT_KEYS * CHUNKS];
+    uint4 k[SELECT_STAGES][SELECT_KEYS * CHUNKS];
     long long masks[STRIP]; // of the strip's groups
     Bounds bounds[STRIP];   // theirs, counted in slots
     int places[STRIP];      // numbers of keys, then where their lists begin
     float thresholds[STRIP];
     int totals[SELECT_THREADS / 32];
+#if HOPPER
+    u64 full[SELECT_STAGES], empty[SELECT_STAGES];
+#endif
 };
 
 // Looks at a chunk of keys for a strip, and writes the list of every group. A slot holds a key of the chunk: all of them, or those that the screen leaves.
-// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: every four warps have 64 mean queries and all keys of a tile, other blocks of threads
-// fill the time of a wait.
+// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: every four warps have 64 mean queries and all keys of a tile, and do not wait for each other.
 template <bool Screened> __device__ __forceinline__ void select_keys(SelectShared& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
     const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
     const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, const Shape& p)
 {
     const Strip strip = strips[blockIdx.x / p.chunks];
     const Group g = groups[strip.group];
-    const int length = g.length, chunk = blockIdx.x % p.chunks, firstKey = chunk * p.chunk, head = blockIdx.y, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    const int length = g.length, chunk = blockIdx.x % p.chunks, firstKey = chunk * p.chunk, head = blockIdx.y, lane = threadIdx.x & 31;
+    int warp = threadIdx.x >> 5;
     const int allBlocks = (length + p.block - 1) / p.block, blocks = min2(blocksOfStrip, allBlocks - strip.block);
     const int firstGroup = strip.group + strip.block / p.step, owned = (blocks + p.step - 1) / p.step;
     int endKey = min2(length, firstKey + p.chunk);
@@ -339,6 +352,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     __syncthreads();
 
     const u16* keys = k + g.base + head * p.headStride;
+#if !HOPPER
     auto load = [&](int at, int buffer) {
         if (at < slots)
         {
@@ -346,9 +360,17 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         }
         copy_commit();
     };
+#endif
     const long long block0 = (long long)head * p.blocks + g.block0 + strip.block;
-    load_rows<STRIP, SELECT_THREADS>(shared_address(s.q), meanQueries + block0 * D, D, 0, blocks);
+    if (threadIdx.x < SELECT_READERS)
+    {
+        load_rows<STRIP, SELECT_READERS>(shared_address(s.q), meanQueries + block0 * D, D, 0, blocks);
+    }
+#if HOPPER
+    copy_commit();
+#else
     load(0, 0);
+#endif
     if (threadIdx.x < STRIP)
     {
         s.thresholds[threadIdx.x] = threadIdx.x < blocks ? thresholds[block0 + threadIdx.x] : INFINITE;
@@ -372,11 +394,43 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         s.masks[threadIdx.x] = each.mask;
     }
     copy_wait<0>();
-    __syncthreads();
-
 #if HOPPER
+    show_to_products();
+    make_barriers(s.full, s.empty, SELECT_READERS / 32);
+    const int unit = unit_of_thread();
+    if (unit < 0)
+    {
+        become_copier<SELECT_COPIER_REGISTERS>();
+        const int piece = threadIdx.x % CHUNKS, row = threadIdx.x / CHUNKS;
+        const u32 full = shared_address(s.full), empty = shared_address(s.empty), place = shared_address(s.k) + at<SELECT_KEYS>(row, piece), bytes = (u32)p.rowStride * 2;
+        Stage<SELECT_STAGES> stage = {0, 1};
+        for (int first = 0; first < slots; first += SELECT_KEYS, stage.advance())
+        {
+            barrier_wait(empty + stage.index * 8, stage.parity);
+#pragma unroll
+            for (int part = 0; part < SELECT_KEYS / COPIED / 8; part++)
+            {
+                u32 from[8]; // beyond the last slot that one again: it is no candidate
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+                {
+                    from[i] = (u32)key_of(min2(first + row + (part * 8 + i) * COPIED, slots - 1)) * bytes + piece * 16;
+                }
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+                {
+                    copy16(place + stage.index * (SELECT_KEYS * CHUNKS * 16) + (part * 8 + i) * COPIED * 128, (const char*)keys + from[i], true);
+                }
+            }
+            barrier_arrive_with_copies(full + stage.index * 8);
+        }
+        return;
+    }
+    become_unit<SELECT_READER_REGISTERS>();
+    warp -= 4;
     const int Rows = 1, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
 #else
+    __syncthreads();
     const int Rows = 2, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
     u32 a[Rows][KSTEPS][4];
 #endif
@@ -445,28 +499,31 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                     }
                 }
     };
-    for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
+#if HOPPER
+    const u32 full = shared_address(s.full), empty = shared_address(s.empty), means = descriptor(shared_address(s.q)) + unit * 64 * 8, tiles = descriptor(shared_address(s.k));
+    Stage<SELECT_STAGES> stage = {};
+    for (int at = 0; at < slots; at += SELECT_KEYS, stage.advance())
     {
         float c[Rows][Keys / 8][4];
-#if HOPPER
-        show_to_products();
-        __syncthreads();
+        const u32 tile = tiles + stage.index * (u32)(SELECT_KEYS * CHUNKS);
+        take_tile(full, stage.index, stage.parity);
+        hold(c[0]);
         products_begin();
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
-#pragma unroll
-            for (int part = 0; part < Keys / 64; part++)
-            {
-                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (warp >> 2) * 64 * 8 + (ks & 3) * 2,
-                    descriptor(shared_address(s.k[buffer])) + (ks >> 2) * Keys * 8 + part * 64 * 8 + (ks & 3) * 2, ks > 0);
-            }
+        {
+            multiply_tiles_wide(c[0], means + (ks >> 2) * STRIP * 8 + (ks & 3) * 2, tile + (ks >> 2) * SELECT_KEYS * 8 + (ks & 3) * 2, ks > 0);
+        }
         products_commit();
-        load(at + SELECT_KEYS, buffer ^ 1);
         products_wait<0>();
         hold(c[0]);
+        give_back(empty, stage.index);
         mark(c, at);
-        copy_wait<0>();
+    }
 #else
+    for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
+    {
+        float c[Rows][Keys / 8][4];
         load(at + SELECT_KEYS, buffer ^ 1);
         const u32 tile = shared_address(s.k[buffer]);
 #pragma unroll
@@ -491,12 +548,13 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         mark(c, at);
         copy_wait<0>();
         __syncthreads();
-#endif
     }
-    __syncthreads();
+#endif
+    auto wait = [] { wait_for_group<SELECT_READERS>(HOPPER ? 2 : 0); }; // copiers are gone
+    wait();
 
     // Words of 32 slots: only candidates of the group stay, and are counted.
-    for (int i = warp; i < owned; i += SELECT_THREADS / 32)
+    for (int i = warp; i < owned; i += SELECT_READERS / 32)
     {
         const Bounds b = s.bounds[i];
         int count = 0;
@@ -516,7 +574,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
             s.places[i] = count;
         }
     }
-    __syncthreads();
+    wait();
     if (warp == 0)
     {
         int counts[STRIP / 32], sum = 0; // groups of a thread
@@ -549,8 +607,8 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
             place += counts[e];
         }
     }
-    __syncthreads();
-    for (int i = warp; i < owned; i += SELECT_THREADS / 32)
+    wait();
+    for (int i = warp; i < owned; i += SELECT_READERS / 32)
     {
         int place = s.places[i];
         u32* const mask = masks + head * p.words + s.masks[i];
