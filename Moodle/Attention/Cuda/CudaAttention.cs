@@ -74,12 +74,12 @@ internal sealed unsafe class CudaAttention
         times?.Start();
         if (_hopper)
         {
-            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.UnitSums, selection.Pool, _layout.AddressOfGroup(0));
         }
         else
         {
-            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.MeanQueries, selection.Thresholds,
                 selection.Pool, _layout.AddressOfGroup(0));
         }
@@ -124,7 +124,7 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
             var tile = (long)first * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", ForwardGrid(shape.Groups), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("stripe_forward", RowGrid(shape.Groups), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
@@ -165,7 +165,7 @@ internal sealed unsafe class CudaAttention
             var shape = _shapes[s];
             var groups = _layout.AddressOfGroup(_layout.Slabs[s].FirstGroup);
             times?.EndSelection();
-            _kernels.Launch("query_backward", ((long)shape.Groups * _layout.TilesOfGroup, shape.Heads), 256, QueryShared, shape,
+            _kernels.Launch("query_backward", RowGrid(shape.Groups), _hopper ? WideThreads : 256, QueryShared, shape,
                 q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums, mask,
                 selection.Pool, selection.Lists, deltas.Address(), dq.Address(), groups);
             times?.EndAnchor();
@@ -202,7 +202,8 @@ internal sealed unsafe class CudaAttention
     /// <param name="slab">Its index.</param>
     public KernelShape ShapeOf(int slab) => _shapes[slab];
 
-    private (long Blocks, int Heads) ForwardGrid(int groups) =>
+    // Of kernels that go by rows.
+    private (long Blocks, int Heads) RowGrid(int groups) =>
         ((long)groups * (_hopper ? (_layout.Shape.GroupRows + WideRows - 1) / WideRows : _layout.TilesOfGroup), _layout.Shape.Heads);
 
     private KernelShape Shape(MaskSlab slab)
@@ -280,7 +281,10 @@ internal sealed unsafe class CudaAttention
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);
 
-    private int QueryShared => (16 * ((2 * KernelLayout.TileRows * Pieces) + (4 * KeysAtOnce * Pieces))) + (Window * sizeof(int));
+    private int QueryStages => _hopper ? (_size == 64 ? 5 : 3) : 2;
+
+    private int QueryShared => (16 * Pieces * ((2 * (_hopper ? WideRows : KernelLayout.TileRows)) + (2 * QueryStages * KeysAtOnce))) + (Window * sizeof(int))
+        + (_hopper ? 2 * QueryStages * sizeof(long) : 0);
 
     private int KeyShared
     {

@@ -1,10 +1,12 @@
 // Backward, from the logarithm of each row's normaliser. Gradients of the queries go row by row over the same keys as forward; those of keys and values
 // key by key: a block takes 64 of the keys that a group attends to, goes over the group's rows, and adds to the keys' sums.
 #define BACKWARD_SLOTS 64
+#define KEY_THREADS 128 // 4 warps, each of 16 keys
+#define KEY_ROWS (D == 64 ? 64 : 32)
+
+#if !HOPPER // see backward_wide.cu
 #define QUERY_THREADS 256 // 8 warps, each of 16 rows
 #define QUERY_STAGES 2
-#define KEY_THREADS 128   // 4 warps, each of 16 keys
-#define KEY_ROWS (D == 64 ? 64 : 32)
 
 struct QueryShared
 {
@@ -186,6 +188,8 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         }
     }
 }
+
+#endif
 
 struct KeyShared
 {

@@ -243,42 +243,63 @@ __device__ __forceinline__ int count_stripes(const Listed* lists, int chunks)
     return count;
 }
 
-// What the first warp group does: it copies keys and values, tile after tile.
-struct Copier
+// What the first warp group does: it copies keys and values, tile after tile: the keys of Slots slots, then their values.
+template <int Slots, int Stages> struct Copier
 {
     const char *keys, *values; // of the sequence's first token
     u32 bytes;                 // of a token
     u32 full, empty, place;
     int piece, row; // a thread copies the same piece of rows that are COPIED apart
-    Stage<WIDE_STAGES> stage;
+    Stage<Stages> stage;
 
-    __device__ __forceinline__ Copier(WideShared& s, const u16* k, const u16* v, const Shape& p)
-        : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(s.full)), empty(shared_address(s.empty)), piece(threadIdx.x % CHUNKS),
+    __device__ __forceinline__ Copier(const void* tiles, u64 (&full)[Stages], u64 (&empty)[Stages], const u16* k, const u16* v, const Shape& p)
+        : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(full)), empty(shared_address(empty)), piece(threadIdx.x % CHUNKS),
           row(threadIdx.x / CHUNKS), stage({0, 1})
     {
-        place = shared_address(s.tiles) + at<WIDE_SLOTS>(row, piece);
+        place = shared_address(tiles) + at<Slots>(row, piece);
     }
 
-    // The keys in slots [first, first + WIDE_SLOTS), which the caller tells for each slot: there must be as many.
+    // The keys in slots [first, first + Slots), which the caller tells for each slot: there must be as many.
     template <class Keys> __device__ __forceinline__ void copy(int first, const Keys& key)
     {
-        u32 from[WIDE_SLOTS / COPIED];
+        u32 from[Slots / COPIED];
 #pragma unroll
-        for (int i = 0; i < WIDE_SLOTS / COPIED; i++)
+        for (int i = 0; i < Slots / COPIED; i++)
         {
             from[i] = (u32)key(first + row + i * COPIED);
         }
         barrier_wait(empty + stage.index * 8, stage.parity);
-        const u32 to = place + stage.index * (u32)sizeof(WideTile);
+        const u32 to = place + stage.index * (2 * Slots * CHUNKS * 16);
 #pragma unroll
-        for (int i = 0; i < WIDE_SLOTS / COPIED; i++)
+        for (int i = 0; i < Slots / COPIED; i++)
         {
             const u32 offset = from[i] * bytes + piece * 16; // sequences are shorter than 4 GiB
             copy16(to + i * COPIED * 128, keys + offset, true);
-            copy16(to + i * COPIED * 128 + WIDE_SLOTS * CHUNKS * 16, values + offset, true);
+            copy16(to + i * COPIED * 128 + Slots * CHUNKS * 16, values + offset, true);
         }
         barrier_arrive_with_copies(full + stage.index * 8);
         stage.advance();
+    }
+
+    // A group's stripes. What fills the last tile is the last key again; those who multiply leave it out.
+    __device__ __forceinline__ void copy_stripes(Stripes<128, 1>& stripes, int (&list)[WINDOW])
+    {
+        for (int count = stripes.next(); count > 0; count = stripes.next())
+        {
+            const int more = -count & (Slots - 1);
+            if (more > 0)
+            {
+                if (threadIdx.x < more)
+                {
+                    list[count + threadIdx.x] = list[count - 1];
+                }
+                wait_for_group<128>(1);
+            }
+            for (int first = 0; first < count; first += Slots)
+            {
+                copy(first, ListedKeys{list});
+            }
+        }
     }
 };
 
@@ -299,6 +320,9 @@ struct WideRows
 
     __device__ __forceinline__ int first_row(int unit) const { return g.start + (firstUnit + unit) * UNIT; }
 
+    // How many keys of the anchor region a unit needs: of those from the group's first row on, causal ones need those up to their own last.
+    __device__ __forceinline__ int anchor_keys(int unit, const Bounds& b) const { return b.initEnd - b.localStart + (CAUSAL ? min2(b.localEnd, first_row(unit + 1)) : b.localEnd); }
+
     // Where a unit's unfinished output is kept: each thread's numbers, 16 bytes at a time.
     __device__ __forceinline__ float4* state_of(float* states, int unit, const Shape& p) const
     {
@@ -307,10 +331,10 @@ struct WideRows
     }
 };
 
-// Begins to copy a unit's queries, the last row again where there are no more; what it returns may be multiplied after unit_wait.
-__device__ __forceinline__ u32 load_queries(WideShared& s, int unit, const u16* q, long long stride, int first, int end)
+// Begins to copy a unit's rows, the last one again where there are no more; what it returns may be multiplied after unit_wait.
+__device__ __forceinline__ u32 load_unit(const void* tiles, int unit, const u16* q, long long stride, int first, int end)
 {
-    const u32 tile = shared_address(s.q[0]) + unit * (UNIT * CHUNKS * 16);
+    const u32 tile = shared_address(tiles) + unit * (UNIT * CHUNKS * 16);
 #pragma unroll
     for (int i = 0; i < UNIT / COPIED; i++)
     {
@@ -398,13 +422,11 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     const Bounds b = bounds_of(g, p);
     const long long offset = g.base + blockIdx.y * p.headStride;
     const AnchorKeys key(b);
-    // Of the keys from a group's first row on, causal rows need those up to the last of them.
-    auto keys_of = [&](int last) { return b.initEnd - b.localStart + (CAUSAL ? min2(b.localEnd, rows.first_row(last + 1)) : b.localEnd); };
-    const int copied = keys_of(rows.units - 1);
+    const int copied = rows.anchor_keys(rows.units - 1, b);
     if (unit < 0)
     {
         become_copier<COPIER_REGISTERS>();
-        Copier copier(s, k + offset, v + offset, p);
+        Copier<WIDE_SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
         for (int first = 0; first < copied; first += WIDE_SLOTS)
         {
             copier.copy(first, [&](int slot) { return key(min2(slot, copied - 1)); });
@@ -418,11 +440,11 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         return;
     }
     const int lane = threadIdx.x & 31, firstRow = rows.first_row(unit), warpRow = firstRow + (threadIdx.x >> 5 & 3) * 16, ownRow = warpRow + (lane >> 2);
-    const u32 queries = load_queries(s, unit, q + offset, p.rowStride, firstRow, rows.end);
+    const u32 queries = load_unit(s.q, unit, q + offset, p.rowStride, firstRow, rows.end);
     UnitState state = {};
     state.m[0] = state.m[1] = state.top[0] = state.top[1] = -INFINITE;
     unit_wait(unit);
-    unit_attend(s, state, queries, keys_of(unit), copied, SeesAnchors{key, warpRow}, ownRow);
+    unit_attend(s, state, queries, rows.anchor_keys(unit, b), copied, SeesAnchors{key, warpRow}, ownRow);
 #pragma unroll
     for (int h = 0; h < 2; h++)
     {
@@ -497,24 +519,9 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     if (unit < 0)
     {
         become_copier<COPIER_REGISTERS>();
-        Copier copier(s, k + offset, v + offset, p);
+        Copier<WIDE_SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
         Stripes<128, 1> stripes(masks, pool, lists, rows.group, g, blockIdx.y, p, s.list);
-        for (int count = stripes.next(); count > 0; count = stripes.next())
-        {
-            const int more = -count & (WIDE_SLOTS - 1); // fill the last tile; those who multiply leave them out
-            if (more > 0)
-            {
-                if (threadIdx.x < more)
-                {
-                    s.list[count + threadIdx.x] = s.list[count - 1];
-                }
-                wait_for_group<128>(1);
-            }
-            for (int first = 0; first < count; first += WIDE_SLOTS)
-            {
-                copier.copy(first, ListedKeys{s.list});
-            }
-        }
+        copier.copy_stripes(stripes, s.list);
         return;
     }
 
@@ -524,7 +531,7 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         return;
     }
     const int lane = threadIdx.x & 31, firstRow = rows.first_row(unit), ownRow = firstRow + (threadIdx.x >> 5 & 3) * 16 + (lane >> 2);
-    const u32 queries = load_queries(s, unit, q + offset, p.rowStride, firstRow, rows.end);
+    const u32 queries = load_unit(s.q, unit, q + offset, p.rowStride, firstRow, rows.end);
     UnitState state;
     const float4* const from = rows.state_of((float*)states, unit, p);
 #pragma unroll
