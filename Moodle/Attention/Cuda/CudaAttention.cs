@@ -290,7 +290,7 @@ internal sealed unsafe class CudaAttention
     {
         get
         {
-            var rows = _size == 64 ? 64 : 32;
+            var rows = _hopper || _size == 64 ? 64 : 32;
             return (16 * ((2 * KeysAtOnce * Pieces) + (4 * rows * Pieces))) + (4 * rows * sizeof(float)) + (Window * sizeof(int));
         }
     }

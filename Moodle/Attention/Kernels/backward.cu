@@ -1,10 +1,12 @@
 // Backward, from the logarithm of each row's normaliser. Gradients of the queries go row by row over the same keys as forward; those of keys and values
-// key by key: a block takes 64 of the keys that a group attends to, goes over the group's rows, and adds to the keys' sums.
+// key by key: a block takes 64 of the keys that a group attends to, goes over the group's rows, and adds to the keys' sums; by wgmma on compute capability 9.0, where the queries'
+// gradients are those of backward_wide.cu.
 #define BACKWARD_SLOTS 64
 #define KEY_THREADS 128 // 4 warps, each of 16 keys
-#define KEY_ROWS (D == 64 ? 64 : 32)
+#define KEY_ROWS (HOPPER || D == 64 ? 64 : 32)
+#define KEY_FRAGMENTS (!HOPPER && D == 64) // keys and values stay in registers
 
-#if !HOPPER // see backward_wide.cu
+#if !HOPPER
 #define QUERY_THREADS 256 // 8 warps, each of 16 rows
 #define QUERY_STAGES 2
 
@@ -247,7 +249,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
     load_key_rows(s, r, stride, 0, row);
     copy_commit();
     float sumK[CHUNKS][4] = {}, sumV[CHUNKS][4] = {};
-#if D == 64
+#if KEY_FRAGMENTS
     u32 kf[KSTEPS][4], vf[KSTEPS][4];
     copy_wait<0>();
     __syncthreads();
@@ -268,6 +270,9 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
     for (int buffer = 0; row < r.end; row += KEY_ROWS, buffer ^= 1)
     {
         copy_wait<0>();
+#if HOPPER
+        show_to_products();
+#endif
         __syncthreads();
         if (row + KEY_ROWS < r.end)
         {
@@ -275,12 +280,28 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
         }
         copy_commit();
         const u32 qt = shared_address(s.q[buffer]), gt = shared_address(s.grad[buffer]);
-        float logits[KEY_ROWS / 8][4] = {}, products[KEY_ROWS / 8][4] = {}; // k qT and v gradT: 16 keys x 64 rows
+        // k qT and v gradT: a warp's 16 keys x KEY_ROWS
+#if HOPPER
+        float logits[KEY_ROWS / 8][4], products[KEY_ROWS / 8][4];
+        products_begin();
+#pragma unroll
+        for (int ks = 0; ks < KSTEPS; ks++)
+        {
+            const u32 step = ((ks >> 2) * 64 * 128 + (ks & 3) * 32) / 16; // all tiles have 64 rows
+            multiply_tiles(logits, descriptor(shared_address(s.k)) + step, descriptor(qt) + step, ks > 0);
+            multiply_tiles(products, descriptor(shared_address(s.v)) + step, descriptor(gt) + step, ks > 0);
+        }
+        products_commit();
+        products_wait<0>();
+        hold(logits);
+        hold(products);
+#else
+        float logits[KEY_ROWS / 8][4] = {}, products[KEY_ROWS / 8][4] = {};
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
         {
             u32 a[4], d[4];
-#if D == 64
+#if KEY_FRAGMENTS
 #pragma unroll
             for (int i = 0; i < 4; i++)
             {
@@ -302,6 +323,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
                 multiply(products[nt * 2 + 1], d, b[2], b[3]);
             }
         }
+#endif
         const bool causalTile = Causal && key(min2(first + BACKWARD_SLOTS, count) - 1) > row;
 #pragma unroll
         for (int nt = 0; nt < KEY_ROWS / 8; nt++)
@@ -311,34 +333,61 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 #pragma unroll
             for (int i = 0; i < 4; i++)
             {
-                float p = exp2_of(fmaf(logits[nt][i], SCALE2, -((i & 1) ? logSum.y : logSum.x)));
+                float share = exp2_of(fmaf(logits[nt][i], SCALE2, -((i & 1) ? logSum.y : logSum.x)));
                 if (causalTile)
                 {
-                    p = ownKey[i >> 1] > row + column + (i & 1) ? 0 : p;
+                    share = ownKey[i >> 1] > row + column + (i & 1) ? 0 : share;
                 }
-                logits[nt][i] = p;
-                products[nt][i] = p * (products[nt][i] - ((i & 1) ? delta.y : delta.x));
+                logits[nt][i] = share;
+                products[nt][i] = share * (products[nt][i] - ((i & 1) ? delta.y : delta.x));
             }
         }
+        u32 p[KEY_ROWS / 16][4], slopes[KEY_ROWS / 16][4];
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                const int nt = js * 2 + i / 2, at = i % 2 * 2;
+                p[js][i] = pack(logits[nt][at], logits[nt][at + 1]);
+                slopes[js][i] = pack(products[nt][at], products[nt][at + 1]);
+            }
+#if HOPPER
+        const u32 across = D == 64 ? 0 : (u32)(KEY_ROWS * 128 / 16 - 64) << 16; // how far the second 64 columns are
+        hold(sumV);
+        hold(sumK);
+        products_begin();
 #pragma unroll
         for (int js = 0; js < KEY_ROWS / 16; js++)
         {
-            const u32 a[4] = {pack(logits[js * 2][0], logits[js * 2][1]), pack(logits[js * 2][2], logits[js * 2][3]),
-                pack(logits[js * 2 + 1][0], logits[js * 2 + 1][1]), pack(logits[js * 2 + 1][2], logits[js * 2 + 1][3])};
-            const u32 d[4] = {pack(products[js * 2][0], products[js * 2][1]), pack(products[js * 2][2], products[js * 2][3]),
-                pack(products[js * 2 + 1][0], products[js * 2 + 1][1]), pack(products[js * 2 + 1][2], products[js * 2 + 1][3])};
+            multiply_values(sumV, p[js], descriptor(gt) + across + js * 16 * 128 / 16);
+            multiply_values(sumK, slopes[js], descriptor(qt) + across + js * 16 * 128 / 16);
+        }
+        products_commit();
+        products_wait<0>();
+        hold(sumV);
+        hold(sumK);
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
+        {
+            hold(p[js]);
+            hold(slopes[js]);
+        }
+#else
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
 #pragma unroll
             for (int dt = 0; dt < CHUNKS / 2; dt++)
             {
                 u32 b[4];
                 fragment_t<KEY_ROWS>(b, gt, js * 16, dt * 2);
-                multiply(sumV[dt * 2], a, b[0], b[1]);
-                multiply(sumV[dt * 2 + 1], a, b[2], b[3]);
+                multiply(sumV[dt * 2], p[js], b[0], b[1]);
+                multiply(sumV[dt * 2 + 1], p[js], b[2], b[3]);
                 fragment_t<KEY_ROWS>(b, qt, js * 16, dt * 2);
-                multiply(sumK[dt * 2], d, b[0], b[1]);
-                multiply(sumK[dt * 2 + 1], d, b[2], b[3]);
+                multiply(sumK[dt * 2], slopes[js], b[0], b[1]);
+                multiply(sumK[dt * 2 + 1], slopes[js], b[2], b[3]);
             }
-        }
+#endif
     }
     if (turn)
     {
@@ -373,7 +422,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 // Adds to the gradients of keys and values, of float32. Grid: group by group and head by head, the tiles of the group's anchor region, then `workers`
 // blocks that share its stripes. Where turns are given (a zero for each head), a head's sums are added to in the order of its groups, so that they
 // always come out the same: blocks start in the order of their numbers, so that none waits for one which cannot start.
-extern "C" __global__ void __launch_bounds__(KEY_THREADS, D == 64 ? 2 : 1)
+extern "C" __global__ void __launch_bounds__(KEY_THREADS, (D == 64 ? 2 : 1) + HOPPER)
 key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float* __restrict__ logSums,
     const float* __restrict__ deltas, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
     int workers, const Group* __restrict__ groups, Shape p)
