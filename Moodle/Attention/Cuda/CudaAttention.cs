@@ -6,7 +6,7 @@ namespace Moodle.Attention.Cuda;
 
 /// <summary>
 /// AnchorAttention by the kernels in Kernels/*.cu, over all sequences and heads at once. Forward are three launches: rows over their anchor region, with mean
-/// queries and thresholds of blocks; the stripes of every group, as lists, before which two launches leave out what none can select where sequences are long;
+/// queries and thresholds of blocks (a fourth one has these where blocks or rows are of another size); the stripes of every group, as lists, before which two launches leave out what none can select where sequences are long;
 /// rows over their stripes. All stays on the device and the host waits for nothing: lists share a pool of a size fixed ahead, and what finds no room there is
 /// kept as bits; where the bits of all groups would be too many, groups take turns. Instances hold no state of a call.
 /// </summary>
