@@ -20,8 +20,8 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
-    private const int WideRows = 3 * 64; // forward_wide.cu: three warp groups of 64 rows, and one that copies
-    private const int WideThreads = 4 * 128;
+    private const int Unit = 64; // rows of a warp group that multiplies, in forward_wide.cu and backward_wide.cu; one more copies
+    private const int ForwardUnits = 3;
     private const int WideStages = 5;
     private const int Window = 2048;
     private const int MeansAtOnce = 192; // mean queries that a multiprocessor should have
@@ -57,7 +57,16 @@ internal sealed unsafe class CudaAttention
 
     private int Pieces => _size / 8; // of 16 bytes in a row
 
-    private int ForwardThreads => _hopper ? WideThreads : 128;
+    private int ForwardThreads => _hopper ? 128 * (1 + ForwardUnits) : 128;
+
+    private int QueryUnits => _size == 64 ? 3 : 2;
+
+    private int QueryThreads => _hopper ? 128 * (1 + QueryUnits) : 256;
+
+    // Of a block.
+    private int ForwardRows => _hopper ? ForwardUnits * Unit : KernelLayout.TileRows;
+
+    private int QueryRows => _hopper ? QueryUnits * Unit : KernelLayout.TileRows;
 
     /// <summary>
     /// Rows over their anchor region, and which keys they take beside it. Launches only, as everything here: numbers come to be on the device later.
@@ -74,12 +83,12 @@ internal sealed unsafe class CudaAttention
         times?.Start();
         if (_hopper)
         {
-            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.UnitSums, selection.Pool, _layout.AddressOfGroup(0));
         }
         else
         {
-            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.MeanQueries, selection.Thresholds,
                 selection.Pool, _layout.AddressOfGroup(0));
         }
@@ -124,7 +133,7 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
             var tile = (long)first * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", RowGrid(shape.Groups), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("stripe_forward", RowGrid(shape.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
@@ -165,7 +174,7 @@ internal sealed unsafe class CudaAttention
             var shape = _shapes[s];
             var groups = _layout.AddressOfGroup(_layout.Slabs[s].FirstGroup);
             times?.EndSelection();
-            _kernels.Launch("query_backward", RowGrid(shape.Groups), _hopper ? WideThreads : 256, QueryShared, shape,
+            _kernels.Launch("query_backward", RowGrid(shape.Groups, QueryRows), QueryThreads, QueryShared, shape,
                 q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums, mask,
                 selection.Pool, selection.Lists, deltas.Address(), dq.Address(), groups);
             times?.EndAnchor();
@@ -202,9 +211,8 @@ internal sealed unsafe class CudaAttention
     /// <param name="slab">Its index.</param>
     public KernelShape ShapeOf(int slab) => _shapes[slab];
 
-    // Of kernels that go by rows.
-    private (long Blocks, int Heads) RowGrid(int groups) =>
-        ((long)groups * (_hopper ? (_layout.Shape.GroupRows + WideRows - 1) / WideRows : _layout.TilesOfGroup), _layout.Shape.Heads);
+    // Of kernels whose blocks have so many rows of a group.
+    private (long Blocks, int Heads) RowGrid(int groups, int rows) => ((long)groups * ((_layout.Shape.GroupRows + rows - 1) / rows), _layout.Shape.Heads);
 
     private KernelShape Shape(MaskSlab slab)
     {
@@ -267,11 +275,10 @@ internal sealed unsafe class CudaAttention
     }
 
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and what else there is.
-    private int ForwardShared => _hopper
-        ? (16 * Pieces * (WideRows + (2 * WideStages * (_size == 64 ? 128 : 64)))) + (Window * sizeof(int)) + (2 * WideStages * sizeof(long))
-        : (16 * Pieces * (KernelLayout.TileRows + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce))) + (Window * sizeof(int));
+    private int ForwardShared => (16 * Pieces * (ForwardRows + (_hopper ? 2 * WideStages * (_size == 64 ? 128 : 64) : 2 * (_size == 64 ? 3 : 2) * KeysAtOnce))) + (Window * sizeof(int))
+        + (_hopper ? 2 * WideStages * sizeof(long) : 0);
 
-    private int SelectThreads => _hopper ? 3 * 128 : 128;
+    private int SelectThreads => _hopper ? 2 * 128 : 128;
 
     private int SelectStages => _hopper && _size == 64 ? 4 : 2;
 
@@ -281,9 +288,9 @@ internal sealed unsafe class CudaAttention
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);
 
-    private int QueryStages => _hopper ? (_size == 64 ? 5 : 3) : 2;
+    private int QueryStages => _hopper ? (_size == 64 ? 5 : 4) : 2;
 
-    private int QueryShared => (16 * Pieces * ((2 * (_hopper ? WideRows : KernelLayout.TileRows)) + (2 * QueryStages * KeysAtOnce))) + (Window * sizeof(int))
+    private int QueryShared => (16 * Pieces * ((2 * QueryRows) + (2 * QueryStages * KeysAtOnce))) + (Window * sizeof(int))
         + (_hopper ? 2 * QueryStages * sizeof(long) : 0);
 
     private int KeyShared

@@ -1,9 +1,11 @@
 // Gradients of the queries on compute capability 9.0, by the warp groups of forward_wide.cu.
 #if HOPPER
 #define QUERY_SLOTS 64
-#define QUERY_STAGES (D == 64 ? 5 : 3)
-#define QUERY_COPIER_REGISTERS (D == 64 ? 72 : 32)
-#define QUERY_UNIT_REGISTERS (D == 64 ? 144 : 160)
+#define QUERY_UNITS (D == 64 ? 3 : 2) // a unit's sums and two kinds of products are many registers
+#define QUERY_THREADS (128 * (1 + QUERY_UNITS))
+#define QUERY_STAGES (D == 64 ? 5 : 4)
+#define QUERY_COPIER_REGISTERS (D == 64 ? 72 : 40)
+#define QUERY_UNIT_REGISTERS (D == 64 ? 144 : 232)
 
 struct QueryTile
 {
@@ -12,8 +14,8 @@ struct QueryTile
 
 struct QueryShared
 {
-    uint4 q[UNITS][UNIT * CHUNKS];
-    uint4 grad[UNITS][UNIT * CHUNKS];
+    uint4 q[QUERY_UNITS][UNIT * CHUNKS];
+    uint4 grad[QUERY_UNITS][UNIT * CHUNKS];
     QueryTile tiles[QUERY_STAGES];
     int list[WINDOW];
     u64 full[QUERY_STAGES], empty[QUERY_STAGES];
@@ -145,15 +147,15 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryUnit& unit,
     }
 }
 
-// As the kernel of this name in backward.cu. Grid: groups times their blocks of UNITS * UNIT rows, heads.
-extern "C" __global__ void __launch_bounds__(WIDE_THREADS, 1)
+// As the kernel of this name in backward.cu. Grid: groups times their blocks of QUERY_UNITS * UNIT rows, heads.
+extern "C" __global__ void __launch_bounds__(QUERY_THREADS, 1)
 query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ output, const u16* __restrict__ grad,
     const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ deltas, u16* __restrict__ gradQ,
     const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
     QueryShared& s = *(QueryShared*)memory;
-    const WideRows rows(groups, p);
+    const WideRows<QUERY_UNITS> rows(groups, p);
     if (rows.units <= 0)
     {
         return;

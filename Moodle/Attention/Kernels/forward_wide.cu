@@ -303,19 +303,19 @@ template <int Slots, int Stages> struct Copier
     }
 };
 
-// A block's rows: up to UNITS units of a group.
-struct WideRows
+// A block's rows: up to so many units of a group.
+template <int Units> struct WideRows
 {
     int group, firstUnit, units, end; // units: those that have rows
     Group g;
 
     __device__ __forceinline__ WideRows(const Group* groups, const Shape& p)
     {
-        const int blocks = (p.groupRows + UNITS * UNIT - 1) / (UNITS * UNIT);
-        group = blockIdx.x / blocks, firstUnit = blockIdx.x % blocks * UNITS;
+        const int blocks = (p.groupRows + Units * UNIT - 1) / (Units * UNIT);
+        group = blockIdx.x / blocks, firstUnit = blockIdx.x % blocks * Units;
         g = groups[group];
         end = min2(g.length, g.start + p.groupRows);
-        units = min2(UNITS, (end - g.start + UNIT - 1) / UNIT - firstUnit);
+        units = min2(Units, (end - g.start + UNIT - 1) / UNIT - firstUnit);
     }
 
     __device__ __forceinline__ int first_row(int unit) const { return g.start + (firstUnit + unit) * UNIT; }
@@ -411,7 +411,7 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     {
         *pool = 0;
     }
-    const WideRows rows(groups, p);
+    const WideRows<UNITS> rows(groups, p);
     if (rows.units <= 0)
     {
         return;
@@ -507,7 +507,7 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
 {
     extern __shared__ __align__(1024) uint4 memory[];
     WideShared& s = *(WideShared*)memory;
-    const WideRows rows(groups, p);
+    const WideRows<UNITS> rows(groups, p);
     if (rows.units <= 0)
     {
         return;

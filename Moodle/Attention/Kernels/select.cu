@@ -253,14 +253,13 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
 }
 
 #define SELECT_KEYS 128 // of a tile
-#if HOPPER // one warp group copies keys, two look at them, each for 64 mean queries
-#define SELECT_READERS 256
+#define SELECT_READERS 128
+#if HOPPER // one warp group copies keys, one looks at them
 #define SELECT_THREADS (128 + SELECT_READERS)
 #define SELECT_STAGES (D == 64 ? 4 : 2)
-#define SELECT_COPIER_REGISTERS 32
-#define SELECT_READER_REGISTERS 104 // of 65,536 and two blocks, what copiers leave
+#define SELECT_COPIER_REGISTERS 40
+#define SELECT_READER_REGISTERS 208 // of 65,536 and two blocks, what copiers leave
 #else // all do both
-#define SELECT_READERS 128
 #define SELECT_THREADS SELECT_READERS
 #define SELECT_STAGES 2
 #endif
@@ -281,7 +280,7 @@ struct SelectShared
 };
 
 // Looks at a chunk of keys for a strip, and writes the list of every group. A slot holds a key of the chunk: all of them, or those that the screen leaves.
-// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: every four warps have 64 mean queries and all keys of a tile, and do not wait for each other.
+// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: each has all keys of a tile, and 16 of each half of the mean queries: one half is looked at while the other is multiplied.
 template <bool Screened> __device__ __forceinline__ void select_keys(SelectShared& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
     const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
     const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, const Shape& p)
@@ -428,16 +427,16 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     }
     become_unit<SELECT_READER_REGISTERS>();
     warp -= 4;
-    const int Rows = 1, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
+    const int RowStep = STRIP / 2, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
 #else
     __syncthreads();
-    const int Rows = 2, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
-    u32 a[Rows][KSTEPS][4];
+    const int RowStep = 16, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
+    u32 a[2][KSTEPS][4];
 #endif
-    float threshold[Rows][2];
-    int group[Rows][2];
+    float threshold[2][2];
+    int group[2][2];
 #pragma unroll
-    for (int mt = 0; mt < Rows; mt++)
+    for (int mt = 0; mt < 2; mt++)
     {
 #if !HOPPER
 #pragma unroll
@@ -449,85 +448,102 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 #pragma unroll
         for (int h = 0; h < 2; h++)
         {
-            const int row = warpBlock + mt * 16 + h * 8 + (lane >> 2);
+            const int row = warpBlock + mt * RowStep + h * 8 + (lane >> 2);
             threshold[mt][h] = s.thresholds[row]; // none beyond the strip's blocks
             group[mt][h] = row < blocks ? row / p.step : -1;
         }
     }
     // Few keys are selected: the largest of eight products is compared first. As integers floats above 0 are in the same order, and what is not a number (the
     // products' kind has no sign) is above all.
-    int reach[Rows][2];
-    bool positive[Rows][2];
+    int reach[2][2];
+    bool positive[2][2];
 #pragma unroll
-    for (int mt = 0; mt < Rows; mt++)
+    for (int mt = 0; mt < 2; mt++)
 #pragma unroll
         for (int h = 0; h < 2; h++)
         {
             reach[mt][h] = __float_as_int(threshold[mt][h]);
             positive[mt][h] = threshold[mt][h] > 0;
         }
-    auto mark = [&](const float (&c)[Rows][Keys / 8][4], int at) {
+    auto mark = [&](const float (&c)[Keys / 8][4], int mt, int at) {
 #pragma unroll
-        for (int mt = 0; mt < Rows; mt++)
+        for (int h = 0; h < 2; h++)
 #pragma unroll
-            for (int h = 0; h < 2; h++)
+            for (int w = 0; w < Keys / 32; w++)
+            {
+                int top = __float_as_int(c[w * 4][h * 2]);
 #pragma unroll
-                for (int w = 0; w < Keys / 32; w++)
+                for (int i = 1; i < 8; i++)
                 {
-                    int top = __float_as_int(c[mt][w * 4][h * 2]);
-#pragma unroll
-                    for (int i = 1; i < 8; i++)
-                    {
-                        top = max2(top, __float_as_int(c[mt][w * 4 + i / 2][h * 2 + i % 2]));
-                    }
-                    if (top < reach[mt][h] && positive[mt][h])
-                    {
-                        continue;
-                    }
-                    u32 word = 0;
-#pragma unroll
-                    for (int nt = 0; nt < 4; nt++)
-#pragma unroll
-                        for (int e = 0; e < 2; e++)
-                        {
-                            // Not "at least": what is not a number is taken, and shows in the output as it does in dense attention.
-                            word |= !(c[mt][w * 4 + nt][h * 2 + e] < threshold[mt][h]) ? 1u << (nt * 8 + e) : 0;
-                        }
-                    if (word != 0 && group[mt][h] >= 0)
-                    {
-                        atomicOr(&bits[group[mt][h] * words + (at + warpKey) / 32 + w], word << ((lane & 3) * 2));
-                    }
+                    top = max2(top, __float_as_int(c[w * 4 + i / 2][h * 2 + i % 2]));
                 }
+                if (top < reach[mt][h] && positive[mt][h])
+                {
+                    continue;
+                }
+                u32 word = 0;
+#pragma unroll
+                for (int nt = 0; nt < 4; nt++)
+#pragma unroll
+                    for (int e = 0; e < 2; e++)
+                    {
+                        // Not "at least": what is not a number is taken, and shows in the output as it does in dense attention.
+                        word |= !(c[w * 4 + nt][h * 2 + e] < threshold[mt][h]) ? 1u << (nt * 8 + e) : 0;
+                    }
+                if (word != 0 && group[mt][h] >= 0)
+                {
+                    atomicOr(&bits[group[mt][h] * words + (at + warpKey) / 32 + w], word << ((lane & 3) * 2));
+                }
+            }
     };
 #if HOPPER
-    const u32 full = shared_address(s.full), empty = shared_address(s.empty), means = descriptor(shared_address(s.q)) + unit * 64 * 8, tiles = descriptor(shared_address(s.k));
+    const u32 full = shared_address(s.full), empty = shared_address(s.empty), means = descriptor(shared_address(s.q)), tiles = descriptor(shared_address(s.k));
     Stage<SELECT_STAGES> stage = {};
-    for (int at = 0; at < slots; at += SELECT_KEYS, stage.advance())
-    {
-        float c[Rows][Keys / 8][4];
+    float c[2][Keys / 8][4];
+    auto multiply_half = [&](float (&c)[Keys / 8][4], int half) {
         const u32 tile = tiles + stage.index * (u32)(SELECT_KEYS * CHUNKS);
-        take_tile(full, stage.index, stage.parity);
-        hold(c[0]);
+        hold(c);
         products_begin();
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
         {
-            multiply_tiles_wide(c[0], means + (ks >> 2) * STRIP * 8 + (ks & 3) * 2, tile + (ks >> 2) * SELECT_KEYS * 8 + (ks & 3) * 2, ks > 0);
+            multiply_tiles_wide(c, means + (half * RowStep + (ks >> 2) * STRIP) * 8 + (ks & 3) * 2, tile + (ks >> 2) * SELECT_KEYS * 8 + (ks & 3) * 2, ks > 0);
         }
         products_commit();
-        products_wait<0>();
+    };
+    take_tile(full, stage.index, stage.parity);
+    multiply_half(c[0], 0);
+    multiply_half(c[1], 1);
+    int at = 0;
+    for (; at + SELECT_KEYS < slots; at += SELECT_KEYS)
+    {
+        products_wait<1>();
         hold(c[0]);
-        give_back(empty, stage.index);
-        mark(c, at);
+        mark(c[0], 0, at);
+        const u32 before = stage.index;
+        stage.advance();
+        take_tile(full, stage.index, stage.parity);
+        multiply_half(c[0], 0);
+        products_wait<1>();
+        hold(c[1]);
+        give_back(empty, before);
+        mark(c[1], 1, at);
+        multiply_half(c[1], 1);
     }
+    products_wait<1>();
+    hold(c[0]);
+    mark(c[0], 0, at);
+    products_wait<0>();
+    hold(c[1]);
+    mark(c[1], 1, at);
 #else
     for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
     {
-        float c[Rows][Keys / 8][4];
+        float c[2][Keys / 8][4];
         load(at + SELECT_KEYS, buffer ^ 1);
         const u32 tile = shared_address(s.k[buffer]);
 #pragma unroll
-        for (int i = 0; i < Rows * Keys / 2; i++)
+        for (int i = 0; i < Keys; i++)
         {
             c[i / (Keys / 2)][i / 4 % (Keys / 8)][i % 4] = 0;
         }
@@ -539,13 +555,14 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                 u32 b[4];
                 fragment_b<SELECT_KEYS>(b, tile, warpKey + nt * 16, ks);
 #pragma unroll
-                for (int mt = 0; mt < Rows; mt++)
+                for (int mt = 0; mt < 2; mt++)
                 {
                     multiply(c[mt][nt * 2], a[mt][ks], b[0], b[1]);
                     multiply(c[mt][nt * 2 + 1], a[mt][ks], b[2], b[3]);
                 }
             }
-        mark(c, at);
+        mark(c[0], 0, at);
+        mark(c[1], 1, at);
         copy_wait<0>();
         __syncthreads();
     }

@@ -167,7 +167,7 @@ int main(int count, char** arguments)
     launch(WIDE_THREADS, rowBlocks, Heads, [&] {
         stripe_forward(q.data(), k.data(), v.data(), states.data(), maxima.data(), sums.data(), masks.data(), pool.data(), lists.data(), output.data(), ofRows.data(), p);
     });
-    launch(WIDE_THREADS, rowBlocks, Heads, [&] {
+    launch(QUERY_THREADS, groupCount * ((groupRows + QUERY_UNITS * UNIT - 1) / (QUERY_UNITS * UNIT)), Heads, [&] {
         query_backward(q.data(), k.data(), v.data(), output.data(), grad.data(), sums.data(), masks.data(), pool.data(), lists.data(), deltas.data(), gradQ.data(), ofRows.data(), p);
     });
     launch(KEY_THREADS, (anchorTiles + Workers) * Heads * groupCount, 1, [&] {
