@@ -20,8 +20,8 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
-    private const int Unit = 64; // rows of a warp group that multiplies, in forward_wide.cu and backward_wide.cu; one more copies
-    private const int ForwardUnits = 3;
+    private const int WideRows = 3 * 64;
+    private const int WideThreads = 4 * 128;
     private const int WideStages = 5;
     private const int Window = 2048;
     private const int MeansAtOnce = 192; // mean queries that a multiprocessor should have
@@ -57,16 +57,19 @@ internal sealed unsafe class CudaAttention
 
     private int Pieces => _size / 8; // of 16 bytes in a row
 
-    private int ForwardThreads => _hopper ? 128 * (1 + ForwardUnits) : 128;
+    private int ForwardThreads => _hopper ? 256 : 128;
 
+    // Whether forward is that of forward_wide.cu: three warp groups of 64 rows, and one that copies.
+    private bool IsWide => _hopper && _size == 128;
+
+    // Of backward_wide.cu: so many warp groups of 64 rows, and one that copies.
     private int QueryUnits => _size == 64 ? 3 : 2;
 
     private int QueryThreads => _hopper ? 128 * (1 + QueryUnits) : 256;
 
-    // Of a block.
-    private int ForwardRows => _hopper ? ForwardUnits * Unit : KernelLayout.TileRows;
+    private int QueryRows => _hopper ? 64 * QueryUnits : KernelLayout.TileRows;
 
-    private int QueryRows => _hopper ? QueryUnits * Unit : KernelLayout.TileRows;
+    private int QueryStages => _hopper ? (_size == 64 ? 5 : 4) : 2;
 
     /// <summary>
     /// Rows over their anchor region, and which keys they take beside it. Launches only, as everything here: numbers come to be on the device later.
@@ -81,14 +84,14 @@ internal sealed unsafe class CudaAttention
         var shape = _layout.Shape;
         var selection = new KernelSelection(_parts, q.device);
         times?.Start();
-        if (_hopper)
+        if (IsWide)
         {
-            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), WideThreads, WideShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.UnitSums, selection.Pool, _layout.AddressOfGroup(0));
         }
         else
         {
-            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.MeanQueries, selection.Thresholds,
                 selection.Pool, _layout.AddressOfGroup(0));
         }
@@ -100,7 +103,7 @@ internal sealed unsafe class CudaAttention
             _kernels.Launch("block_means", blocks, 128, 0, shape,
                 q.Address(), selection.Maxima, selection.MeanQueries, selection.Thresholds, _layout.AddressOfGroup(0));
         }
-        else if (_hopper)
+        else if (IsWide)
         {
             _kernels.Launch("unit_means", blocks, _size / 2, 0, shape, selection.UnitSums, selection.MeanQueries, selection.Thresholds, _layout.AddressOfGroup(0));
         }
@@ -133,7 +136,7 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
             var tile = (long)first * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", RowGrid(shape.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("stripe_forward", ForwardGrid(shape.Groups), IsWide ? WideThreads : ForwardThreads, IsWide ? WideShared : ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
@@ -174,7 +177,7 @@ internal sealed unsafe class CudaAttention
             var shape = _shapes[s];
             var groups = _layout.AddressOfGroup(_layout.Slabs[s].FirstGroup);
             times?.EndSelection();
-            _kernels.Launch("query_backward", RowGrid(shape.Groups, QueryRows), QueryThreads, QueryShared, shape,
+            _kernels.Launch("query_backward", ((long)shape.Groups * ((shape.GroupRows + QueryRows - 1) / QueryRows), shape.Heads), QueryThreads, QueryShared, shape,
                 q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums, mask,
                 selection.Pool, selection.Lists, deltas.Address(), dq.Address(), groups);
             times?.EndAnchor();
@@ -211,13 +214,13 @@ internal sealed unsafe class CudaAttention
     /// <param name="slab">Its index.</param>
     public KernelShape ShapeOf(int slab) => _shapes[slab];
 
-    // Of kernels whose blocks have so many rows of a group.
-    private (long Blocks, int Heads) RowGrid(int groups, int rows) => ((long)groups * ((_layout.Shape.GroupRows + rows - 1) / rows), _layout.Shape.Heads);
+    private (long Blocks, int Heads) ForwardGrid(int groups) =>
+        ((long)groups * (IsWide ? (_layout.Shape.GroupRows + WideRows - 1) / WideRows : _layout.TilesOfGroup), _layout.Shape.Heads);
 
     private KernelShape Shape(MaskSlab slab)
     {
         // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and their bits the shared memory.
-        var chunk = !IsScreened(slab) ? 2048 : (_size == 64 ? 8192 : 4096) / (_hopper ? 2 : 1); // two blocks of Hopper's are to have room on a multiprocessor
+        var chunk = !IsScreened(slab) ? 2048 : _size == 64 ? 8192 : 4096;
         int Chunks() => (slab.Length + chunk - 1) / chunk;
         while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.StripBlocks * _layout.Shape.Heads < (long)MeansAtOnce * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
         {
@@ -275,23 +278,18 @@ internal sealed unsafe class CudaAttention
     }
 
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and what else there is.
-    private int ForwardShared => (16 * Pieces * (ForwardRows + (_hopper ? 2 * WideStages * (_size == 64 ? 128 : 64) : 2 * (_size == 64 ? 3 : 2) * KeysAtOnce))) + (Window * sizeof(int))
-        + (_hopper ? 2 * WideStages * sizeof(long) : 0);
+    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int));
 
-    private int SelectThreads => _hopper ? 2 * 128 : 128;
+    private int WideShared => (16 * Pieces * (WideRows + (2 * WideStages * KeysAtOnce))) + (Window * sizeof(int)) + (2 * WideStages * sizeof(long));
 
-    private int SelectStages => _hopper && _size == 64 ? 4 : 2;
+    private int SelectThreads => _hopper ? 256 : 128;
 
-    private int SelectShared => (16 * Pieces * (_layout.StripBlocks + (SelectStages * 128))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int))
-        + (_hopper ? 2 * SelectStages * sizeof(long) : 0);
+    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
 
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);
 
-    private int QueryStages => _hopper ? (_size == 64 ? 5 : 4) : 2;
-
-    private int QueryShared => (16 * Pieces * ((2 * QueryRows) + (2 * QueryStages * KeysAtOnce))) + (Window * sizeof(int))
-        + (_hopper ? 2 * QueryStages * sizeof(long) : 0);
+    private int QueryShared => (16 * Pieces * ((2 * QueryRows) + (2 * QueryStages * KeysAtOnce))) + (Window * sizeof(int)) + (_hopper ? 2 * QueryStages * sizeof(long) : 0);
 
     private int KeyShared
     {

@@ -1,12 +1,17 @@
-// Forward: rows over their anchor region with the state kept, then on from that state over their stripes. Compute capability 9.0 has it in forward_wide.cu.
-#if !HOPPER
+// Forward: rows over their anchor region with the state kept, then on from that state over their stripes.
+#define ROWS 128
 #define SLOTS 64 // keys of a tile
-#define FORWARD_THREADS 128 // four warps, each of 32 rows
+#if HOPPER // two groups of four warps, each of 64 rows
+#define FORWARD_THREADS 256
+#define MT 1
+#else // four warps, each of 32 rows
+#define FORWARD_THREADS 128
 #define MT 2
+#endif
 #define STAGES (D == 64 ? 3 : 2)
 #define FORWARD_BLOCKS 2 // at one time on a multiprocessor
 // In registers, or taken from shared memory for every tile.
-#define KEEP_QUERIES (D == 64)
+#define KEEP_QUERIES (!HOPPER && D == 64)
 
 struct ForwardShared
 {
@@ -46,6 +51,15 @@ struct Queries
         }
     }
 };
+#elif HOPPER
+struct Queries
+{
+    u32 rows; // those of the thread's group of warps
+    __device__ __forceinline__ Queries(u32 tile) : rows(tile + (threadIdx.x >> 7) * 64 * 128) {}
+};
+
+// A descriptor of what lies so many bytes behind a tile's beginning.
+__device__ __forceinline__ u32 descriptor(u32 tile, int bytes) { return descriptor(tile) + bytes / 16; }
 #else
 struct Queries
 {
@@ -55,9 +69,18 @@ struct Queries
 };
 #endif
 
-// logits = q kT, of the warp's rows and a tile's keys.
+// logits = q kT, of the warp's rows and a tile's keys; to be waited for.
 __device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Queries& q, u32 keys)
 {
+#if HOPPER
+    products_begin();
+#pragma unroll
+    for (int ks = 0; ks < KSTEPS; ks++)
+    {
+        multiply_tiles(logits[0], descriptor(q.rows, (ks >> 2) * ROWS * 128 + (ks & 3) * 32), descriptor(keys, (ks >> 2) * SLOTS * 128 + (ks & 3) * 32), ks > 0);
+    }
+    products_commit();
+#else
 #pragma unroll
     for (int mt = 0; mt < MT; mt++)
 #pragma unroll
@@ -89,6 +112,7 @@ __device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Q
             }
         }
     }
+#endif
 }
 
 // o += p v, p in the places of score's logits.
@@ -105,6 +129,25 @@ __device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&p
             a[js][mt][2] = pack(p[mt][js * 2 + 1][0], p[mt][js * 2 + 1][1]);
             a[js][mt][3] = pack(p[mt][js * 2 + 1][2], p[mt][js * 2 + 1][3]);
         }
+#if HOPPER
+#pragma unroll
+    for (int js = 0; js < SLOTS / 16; js++)
+    {
+        hold(a[js][0]);
+    }
+    hold(o[0]);
+    products_begin();
+#pragma unroll
+    for (int js = 0; js < SLOTS / 16; js++)
+#pragma unroll
+        for (int part = 0; part < D / 64; part++)
+        {
+            multiply_rows(&o[0][part * 8], a[js][0], descriptor(values, part * SLOTS * 128 + js * 16 * 128));
+        }
+    products_commit();
+    products_wait<0>();
+    hold(o[0]);
+#else
 #pragma unroll
     for (int js = 0; js < SLOTS / 16; js++)
 #pragma unroll
@@ -119,6 +162,7 @@ __device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&p
                 multiply(o[mt][dt * 2 + 1], a[js][mt], b[2], b[3]);
             }
         }
+#endif
 }
 
 // Makes probabilities, relative to the largest logit so far, of the logits of slots [first, first + SLOTS).
@@ -218,6 +262,9 @@ __device__ __forceinline__ void attend(
     {
         const int free = stage == 0 ? STAGES - 1 : stage - 1;
         copy_wait<STAGES - 2>();
+#if HOPPER
+        show_to_products();
+#endif
         __syncthreads();
         if (D == 128)
         {
@@ -229,6 +276,10 @@ __device__ __forceinline__ void attend(
         {
             load(first + (STAGES - 1) * SLOTS, free);
         }
+#if HOPPER
+        products_wait<0>();
+        hold(logits[0]);
+#endif
         soften<Keys, Causal>(logits, state, first, count, key, firstRow);
         blend(state.o, logits, shared_address(s.v[stage]));
     }
@@ -240,6 +291,9 @@ __device__ __forceinline__ void attend(
 __device__ __forceinline__ void wait_for_queries()
 {
     copy_wait<0>();
+#if HOPPER
+    show_to_products();
+#endif
     __syncthreads();
 }
 
@@ -249,6 +303,12 @@ __device__ __forceinline__ float4* state_of(float* states, const Shape& p)
     const long long tile = (long long)blockIdx.y * p.tiles + blockIdx.x;
     return (float4*)states + tile * (MT * CHUNKS * FORWARD_THREADS) + threadIdx.x;
 }
+
+// Row tiles of a group.
+__device__ __forceinline__ int tiles_of(const Shape& p) { return (p.groupRows + ROWS - 1) / ROWS; }
+
+// What the mean query's product with a key must reach: the mean anchor less theta, in units of the product.
+__device__ __forceinline__ float threshold_of(float meanAnchor, const Shape& p) { return (meanAnchor - p.theta * LOG2E) / SCALE2; }
 
 // A tile that is a block: its mean query and threshold, as block_means finds them where blocks are of another size.
 __device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& state, int rows, long long block, u16* meanQueries, float* thresholds, const Shape& p)
@@ -306,6 +366,7 @@ __device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& sta
     }
 }
 
+#if !(HOPPER && D == 128) // see forward_wide.cu
 // Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means. The pool is empty afterwards.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, float* __restrict__ states, float* __restrict__ maxima,

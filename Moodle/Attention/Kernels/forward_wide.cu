@@ -1,16 +1,15 @@
-// Forward on compute capability 9.0. A block has a multiprocessor to itself: one warp group copies keys and values, tile by tile, and gives its registers to those that multiply.
-#if HOPPER
-#define UNIT 64      // rows of a warp group that multiplies
-#define UNITS 3      // warp groups that multiply, and share each tile
-#define WIDE_SLOTS (D == 64 ? 128 : 64) // keys of a tile
+// Forward for rows of 128 numbers on compute capability 9.0. The state of such rows leaves two blocks of a multiprocessor no registers to address keys and values with, so here one
+// block has a multiprocessor to itself. (Rows of 64 numbers were slower so, but for lists of thousands of keys.)
+#if HOPPER && D == 128
+#define UNITS 3
 #define WIDE_STAGES 5
 #define WIDE_THREADS (128 * (1 + UNITS))
-#define COPIER_REGISTERS (D == 64 ? 56 : 72)
-#define UNIT_REGISTERS (D == 64 ? 152 : 144) // of 65,536, what copiers leave
+#define COPIER_REGISTERS 72
+#define UNIT_REGISTERS 144 // of 65,536, what copiers leave
 
 struct WideTile
 {
-    uint4 k[WIDE_SLOTS * CHUNKS], v[WIDE_SLOTS * CHUNKS];
+    uint4 k[SLOTS * CHUNKS], v[SLOTS * CHUNKS];
 };
 
 struct WideShared
@@ -18,33 +17,12 @@ struct WideShared
     uint4 q[UNITS][UNIT * CHUNKS];
     WideTile tiles[WIDE_STAGES];
     int list[WINDOW];
-    u64 full[WIDE_STAGES], empty[WIDE_STAGES]; // barriers of a stage: all its copies have arrived; all its readers are done
+    u64 full[WIDE_STAGES], empty[WIDE_STAGES];
 };
-
-// c[64 x D] += a[64 x 16] b, by four warps. b: 16 rows of D columns; if these are two times 64, its descriptor says how far the second are from the first.
-__device__ __forceinline__ void multiply_values(float (&c)[CHUNKS][4], const u32 (&a)[4], u32 b)
-{
-#if D == 64
-    multiply_rows(c, a, b);
-#else
-    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 b; " DESCRIPTOR("b", "%68") WGMMA_WIDE WIDE_REGISTERS
-        "{%64,%65,%66,%67}, b, p, 1, 1, 1; }" : WIDE_SUMS(c) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b) : "memory");
-#endif
-}
-
-// c[64 x WIDE_SLOTS] (+)= a[64 x 16] bT, both in shared memory.
-__device__ __forceinline__ void multiply_keys(float (&c)[WIDE_SLOTS / 8][4], u32 a, u32 b, int add)
-{
-#if D == 64
-    multiply_tiles_wide(c, a, b, add);
-#else
-    multiply_tiles(c, a, b, add);
-#endif
-}
 
 // Descriptors of the first stage's keys and values; further stages and rows are multiples of 16 bytes away.
 __device__ __forceinline__ u32 key_tiles(WideShared& s) { return descriptor(shared_address(s.tiles[0].k)); }
-__device__ __forceinline__ u32 value_tiles(WideShared& s) { return shared_address(s.tiles[0].v) >> 4 | (D == 64 ? 64u : (u32)(WIDE_SLOTS * 128 / 16)) << 16; }
+__device__ __forceinline__ u32 value_tiles(WideShared& s) { return shared_address(s.tiles[0].v) >> 4 | (u32)(SLOTS * 128 / 16) << 16; }
 #define STAGE_STEP (u32)(sizeof(WideTile) / 16)
 
 // A warp group's rows on their way through the softmax, as RowState has them; but probabilities are relative to m, which may be less than the largest logit by SLACK.
@@ -56,31 +34,14 @@ struct UnitState
 };
 #define SLACK 8.0f // 2^8 is a number of half precision too
 
-// What rows see of a tile's slots. Stripes lie before all rows.
-struct SeesAll
-{
-    static constexpr bool Tops = false;
-    __device__ __forceinline__ bool cuts(int) const { return false; }
-    __device__ __forceinline__ int first_row(int) const { return -1; }
-};
-// Of their anchor region rows see what the direction allows.
-struct SeesAnchors
-{
-    static constexpr bool Tops = true;
-    AnchorKeys key;
-    int row; // the first of the warp
-    __device__ __forceinline__ bool cuts(int last) const { return CAUSAL && key(last) > row; }
-    __device__ __forceinline__ int first_row(int slot) const { return CAUSAL ? key(slot) : -1; }
-};
-
-__device__ __forceinline__ void unit_score(float (&logits)[WIDE_SLOTS / 8][4], u32 queries, u32 keys)
+__device__ __forceinline__ void unit_score(float (&logits)[SLOTS / 8][4], u32 queries, u32 keys)
 {
     hold(logits);
     products_begin();
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        multiply_keys(logits, queries + ((ks >> 2) * UNIT * 128 + (ks & 3) * 32) / 16, keys + ((ks >> 2) * WIDE_SLOTS * 128 + (ks & 3) * 32) / 16, ks > 0);
+        multiply_tiles(logits, queries + ((ks >> 2) * UNIT * 128 + (ks & 3) * 32) / 16, keys + ((ks >> 2) * SLOTS * 128 + (ks & 3) * 32) / 16, ks > 0);
     }
     products_commit();
 }
@@ -98,14 +59,14 @@ __device__ __forceinline__ void unit_rebase(UnitState& state, int h, float m)
     }
 }
 
-// Probabilities of slots [first, first + WIDE_SLOTS), of which those before `count` are there. row: the thread's first one; the other is 8 further.
+// Probabilities of slots [first, first + SLOTS), of which those before `count` are there. row: the thread's first one; the other is 8 further.
 template <class Sees>
-__device__ __forceinline__ void unit_soften(float (&logits)[WIDE_SLOTS / 8][4], u32 (&p)[WIDE_SLOTS / 16][4], UnitState& state, int first, int count, const Sees& sees, int row)
+__device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (&p)[SLOTS / 16][4], UnitState& state, int first, int count, const Sees& sees, int row)
 {
-    if (first + WIDE_SLOTS > count || sees.cuts(first + WIDE_SLOTS - 1))
+    if (first + SLOTS > count || sees.cuts(first + SLOTS - 1))
     {
 #pragma unroll
-        for (int nt = 0; nt < WIDE_SLOTS / 8; nt++)
+        for (int nt = 0; nt < SLOTS / 8; nt++)
 #pragma unroll
             for (int e = 0; e < 2; e++)
             {
@@ -126,7 +87,7 @@ __device__ __forceinline__ void unit_soften(float (&logits)[WIDE_SLOTS / 8][4], 
     {
         float even = fmaxf(logits[0][h * 2], logits[0][h * 2 + 1]), odd = fmaxf(logits[1][h * 2], logits[1][h * 2 + 1]); // two chains
 #pragma unroll
-        for (int nt = 2; nt < WIDE_SLOTS / 8; nt += 2)
+        for (int nt = 2; nt < SLOTS / 8; nt += 2)
         {
             even = fmaxf(even, fmaxf(logits[nt][h * 2], logits[nt][h * 2 + 1])), odd = fmaxf(odd, fmaxf(logits[nt + 1][h * 2], logits[nt + 1][h * 2 + 1]));
         }
@@ -149,7 +110,7 @@ __device__ __forceinline__ void unit_soften(float (&logits)[WIDE_SLOTS / 8][4], 
     {
         float even = 0, odd = 0;
 #pragma unroll
-        for (int nt = 0; nt < WIDE_SLOTS / 8; nt++)
+        for (int nt = 0; nt < SLOTS / 8; nt++)
         {
             logits[nt][h * 2] = exp2_of(fmaf(logits[nt][h * 2], SCALE2, -state.m[h]));
             logits[nt][h * 2 + 1] = exp2_of(fmaf(logits[nt][h * 2 + 1], SCALE2, -state.m[h]));
@@ -158,7 +119,7 @@ __device__ __forceinline__ void unit_soften(float (&logits)[WIDE_SLOTS / 8][4], 
         state.l[h] += even + odd;
     }
 #pragma unroll
-    for (int js = 0; js < WIDE_SLOTS / 16; js++)
+    for (int js = 0; js < SLOTS / 16; js++)
     {
         p[js][0] = pack(logits[js * 2][0], logits[js * 2][1]);
         p[js][1] = pack(logits[js * 2][2], logits[js * 2][3]);
@@ -167,12 +128,12 @@ __device__ __forceinline__ void unit_soften(float (&logits)[WIDE_SLOTS / 8][4], 
     }
 }
 
-__device__ __forceinline__ void unit_blend(UnitState& state, const u32 (&p)[WIDE_SLOTS / 16][4], u32 values)
+__device__ __forceinline__ void unit_blend(UnitState& state, const u32 (&p)[SLOTS / 16][4], u32 values)
 {
     hold(state.o);
     products_begin();
 #pragma unroll
-    for (int js = 0; js < WIDE_SLOTS / 16; js++)
+    for (int js = 0; js < SLOTS / 16; js++)
     {
         multiply_values(state.o, p[js], values + js * 16 * 128 / 16);
     }
@@ -189,14 +150,14 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
     }
     const u32 full = shared_address(s.full), empty = shared_address(s.empty), keys = key_tiles(s), values = value_tiles(s);
     Stage<WIDE_STAGES> stage = {};
-    float logits[WIDE_SLOTS / 8][4];
-    u32 p[WIDE_SLOTS / 16][4];
+    float logits[SLOTS / 8][4];
+    u32 p[SLOTS / 16][4];
     take_tile(full, stage.index, stage.parity);
     unit_score(logits, queries, keys);
     products_wait<0>();
     hold(logits);
     int first = 0;
-    for (; first + WIDE_SLOTS < count; first += WIDE_SLOTS)
+    for (; first + SLOTS < count; first += SLOTS)
     {
         unit_soften(logits, p, state, first, count, sees, row);
         unit_blend(state, p, values + stage.index * STAGE_STEP);
@@ -207,7 +168,7 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         products_wait<1>();
         hold(state.o);
 #pragma unroll
-        for (int js = 0; js < WIDE_SLOTS / 16; js++)
+        for (int js = 0; js < SLOTS / 16; js++)
         {
             hold(p[js]);
         }
@@ -219,7 +180,7 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
     unit_blend(state, p, values + stage.index * STAGE_STEP);
     products_wait<0>();
     hold(state.o);
-    for (; first + WIDE_SLOTS < copied; first += WIDE_SLOTS) // what others read
+    for (; first + SLOTS < copied; first += SLOTS) // what others read
     {
         give_back(empty, stage.index);
         stage.advance();
@@ -227,141 +188,15 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
     }
 }
 
-// A group's stripes, all together: by one warp.
-__device__ __forceinline__ int count_stripes(const Listed* lists, int chunks)
-{
-    int count = 0;
-    for (int i = threadIdx.x & 31; i < chunks; i += 32)
-    {
-        count += lists[i].count;
-    }
-#pragma unroll
-    for (int step = 1; step < 32; step *= 2)
-    {
-        count += __shfl_xor_sync(ALL, count, step);
-    }
-    return count;
-}
-
-// What the first warp group does: it copies keys and values, tile after tile: the keys of Slots slots, then their values.
-template <int Slots, int Stages> struct Copier
-{
-    const char *keys, *values; // of the sequence's first token
-    u32 bytes;                 // of a token
-    u32 full, empty, place;
-    int piece, row; // a thread copies the same piece of rows that are COPIED apart
-    Stage<Stages> stage;
-
-    __device__ __forceinline__ Copier(const void* tiles, u64 (&full)[Stages], u64 (&empty)[Stages], const u16* k, const u16* v, const Shape& p)
-        : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(full)), empty(shared_address(empty)), piece(threadIdx.x % CHUNKS),
-          row(threadIdx.x / CHUNKS), stage({0, 1})
-    {
-        place = shared_address(tiles) + at<Slots>(row, piece);
-    }
-
-    // The keys in slots [first, first + Slots), which the caller tells for each slot: there must be as many.
-    template <class Keys> __device__ __forceinline__ void copy(int first, const Keys& key)
-    {
-        u32 from[Slots / COPIED];
-#pragma unroll
-        for (int i = 0; i < Slots / COPIED; i++)
-        {
-            from[i] = (u32)key(first + row + i * COPIED);
-        }
-        barrier_wait(empty + stage.index * 8, stage.parity);
-        const u32 to = place + stage.index * (2 * Slots * CHUNKS * 16);
-#pragma unroll
-        for (int i = 0; i < Slots / COPIED; i++)
-        {
-            const u32 offset = from[i] * bytes + piece * 16; // sequences are shorter than 4 GiB
-            copy16(to + i * COPIED * 128, keys + offset, true);
-            copy16(to + i * COPIED * 128 + Slots * CHUNKS * 16, values + offset, true);
-        }
-        barrier_arrive_with_copies(full + stage.index * 8);
-        stage.advance();
-    }
-
-    // A group's stripes. What fills the last tile is the last key again; those who multiply leave it out.
-    __device__ __forceinline__ void copy_stripes(Stripes<128, 1>& stripes, int (&list)[WINDOW])
-    {
-        for (int count = stripes.next(); count > 0; count = stripes.next())
-        {
-            const int more = -count & (Slots - 1);
-            if (more > 0)
-            {
-                if (threadIdx.x < more)
-                {
-                    list[count + threadIdx.x] = list[count - 1];
-                }
-                wait_for_group<128>(1);
-            }
-            for (int first = 0; first < count; first += Slots)
-            {
-                copy(first, ListedKeys{list});
-            }
-        }
-    }
-};
-
-// A block's rows: up to so many units of a group.
-template <int Units> struct WideRows
-{
-    int group, firstUnit, units, end; // units: those that have rows
-    Group g;
-
-    __device__ __forceinline__ WideRows(const Group* groups, const Shape& p)
-    {
-        const int blocks = (p.groupRows + Units * UNIT - 1) / (Units * UNIT);
-        group = blockIdx.x / blocks, firstUnit = blockIdx.x % blocks * Units;
-        g = groups[group];
-        end = min2(g.length, g.start + p.groupRows);
-        units = min2(Units, (end - g.start + UNIT - 1) / UNIT - firstUnit);
-    }
-
-    __device__ __forceinline__ int first_row(int unit) const { return g.start + (firstUnit + unit) * UNIT; }
-
-    // How many keys of the anchor region a unit needs: of those from the group's first row on, causal ones need those up to their own last.
-    __device__ __forceinline__ int anchor_keys(int unit, const Bounds& b) const { return b.initEnd - b.localStart + (CAUSAL ? min2(b.localEnd, first_row(unit + 1)) : b.localEnd); }
-
-    // Where a unit's unfinished output is kept: each thread's numbers, 16 bytes at a time.
-    __device__ __forceinline__ float4* state_of(float* states, int unit, const Shape& p) const
-    {
-        const long long place = ((long long)blockIdx.y * p.tiles + group * tiles_of(p)) * (ROWS / UNIT) + firstUnit + unit;
-        return (float4*)states + place * (CHUNKS * 128) + (threadIdx.x & 127);
-    }
-};
-
-// Begins to copy a unit's rows, the last one again where there are no more; what it returns may be multiplied after unit_wait.
-__device__ __forceinline__ u32 load_unit(const void* tiles, int unit, const u16* q, long long stride, int first, int end)
-{
-    const u32 tile = shared_address(tiles) + unit * (UNIT * CHUNKS * 16);
-#pragma unroll
-    for (int i = 0; i < UNIT / COPIED; i++)
-    {
-        const int piece = threadIdx.x % CHUNKS, row = threadIdx.x / CHUNKS % COPIED + i * COPIED;
-        copy16(tile + at<UNIT>(row, piece), q + min2(first + row, end - 1) * stride + piece * 8, true);
-    }
-    copy_commit();
-    return descriptor(tile);
-}
-__device__ __forceinline__ void unit_wait(int unit)
-{
-    copy_wait<0>();
-    show_to_products();
-    wait_for_group<128>(2 + unit);
-}
-
 // The sums of a unit's queries and of their anchors, for unit_means. sums: [D + 1].
 __device__ __forceinline__ void sum_unit(WideShared& s, int unit, const UnitState& state, int rows, float* sums)
 {
     const int lane = threadIdx.x & 31, thread = threadIdx.x & 127, pair = thread % (D / 2), part = thread / (D / 2);
-    const int parts = 128 / (D / 2);
     const char* tile = (const char*)s.q[unit];
-    float* const own = (float*)s.list + unit * (parts * D); // no list is in use
-    float* const anchors = own + (parts - 1) * D;
+    float* const own = (float*)s.list + unit * (D + 4); // no list is in use
     float low = 0, high = 0, anchor = 0;
 #pragma unroll 8
-    for (int row = part; row < UNIT; row += parts)
+    for (int row = part; row < UNIT; row += 2)
     {
         const u32 x = *(const u32*)(tile + at<UNIT>(row, pair / 4) + (pair & 3) * 4);
         low += row < rows ? low_of(x) : 0, high += row < rows ? high_of(x) : 0;
@@ -378,25 +213,20 @@ __device__ __forceinline__ void sum_unit(WideShared& s, int unit, const UnitStat
     }
     if (lane == 0)
     {
-        anchors[thread / 32] = anchor;
+        own[D + thread / 32] = anchor;
     }
-    if (part > 0)
+    if (part == 1)
     {
-        own[(part - 1) * D + pair * 2] = low, own[(part - 1) * D + pair * 2 + 1] = high;
+        own[pair * 2] = low, own[pair * 2 + 1] = high;
     }
     wait_for_group<128>(2 + unit);
     if (part == 0)
     {
-#pragma unroll
-        for (int i = 0; i < parts - 1; i++)
-        {
-            low += own[i * D + pair * 2], high += own[i * D + pair * 2 + 1];
-        }
-        sums[pair * 2] = low, sums[pair * 2 + 1] = high;
+        sums[pair * 2] = low + own[pair * 2], sums[pair * 2 + 1] = high + own[pair * 2 + 1];
     }
     if (thread == 0)
     {
-        sums[D] = anchors[0] + anchors[1] + anchors[2] + anchors[3];
+        sums[D] = own[D] + own[D + 1] + own[D + 2] + own[D + 3];
     }
 }
 
@@ -426,8 +256,8 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     if (unit < 0)
     {
         become_copier<COPIER_REGISTERS>();
-        Copier<WIDE_SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
-        for (int first = 0; first < copied; first += WIDE_SLOTS)
+        Copier<SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
+        for (int first = 0; first < copied; first += SLOTS)
         {
             copier.copy(first, [&](int slot) { return key(min2(slot, copied - 1)); });
         }
@@ -519,7 +349,7 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     if (unit < 0)
     {
         become_copier<COPIER_REGISTERS>();
-        Copier<WIDE_SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
+        Copier<SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
         Stripes<128, 1> stripes(masks, pool, lists, rows.group, g, blockIdx.y, p, s.list);
         copier.copy_stripes(stripes, s.list);
         return;

@@ -140,81 +140,6 @@ __device__ __forceinline__ void multiply_tiles(float (*c)[4], u32 a, u32 b, int 
     asm volatile("{ .reg .pred p; setp.ne.b32 p, %34, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 a, b; " DESCRIPTOR("a", "%32") DESCRIPTOR("b", "%33")
         WGMMA SUM_REGISTERS "a, b, p, 1, 1, 0, 0; }" : SUMS(c) : "r"(a), "r"(b), "r"(add) : "memory");
 }
-#if F16
-#define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
-#else
-#define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
-#endif
-#define FOUR(c, i) "+f"(c[i][0]), "+f"(c[i][1]), "+f"(c[i][2]), "+f"(c[i][3])
-#define WIDE_SUMS(c) FOUR(c, 0), FOUR(c, 1), FOUR(c, 2), FOUR(c, 3), FOUR(c, 4), FOUR(c, 5), FOUR(c, 6), FOUR(c, 7), FOUR(c, 8), FOUR(c, 9), FOUR(c, 10), FOUR(c, 11), FOUR(c, 12), \
-    FOUR(c, 13), FOUR(c, 14), FOUR(c, 15)
-#define WIDE_REGISTERS "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31," \
-    "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, "
-
-// c[64 x 128] (+)= a[64 x 16] bT[16 x 128], as multiply_tiles.
-__device__ __forceinline__ void multiply_tiles_wide(float (*c)[4], u32 a, u32 b, int add)
-{
-    asm volatile("{ .reg .pred p; setp.ne.b32 p, %66, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 a, b; " DESCRIPTOR("a", "%64") DESCRIPTOR("b", "%65")
-        WGMMA_WIDE WIDE_REGISTERS "a, b, p, 1, 1, 0, 0; }" : WIDE_SUMS(c) : "r"(a), "r"(b), "r"(add) : "memory");
-}
-
-// Blocks whose first warp group copies tiles for the others: a tile's stage has two barriers, for all its copies being there and for all its readers being done.
-#define COPIED (128 / CHUNKS) // rows that a warp group copies at once
-// Which stage is next, and in which of the barriers' phases.
-template <int Stages> struct Stage
-{
-    u32 index, parity;
-    __device__ __forceinline__ void advance()
-    {
-        if (++index == Stages)
-        {
-            index = 0, parity ^= 1;
-        }
-    }
-};
-
-__device__ __forceinline__ void barrier_make(u32 barrier, int count) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory"); }
-__device__ __forceinline__ void barrier_arrive(u32 barrier) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory"); }
-// Arrives when all copies that this thread has begun are there.
-__device__ __forceinline__ void barrier_arrive_with_copies(u32 barrier) { asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory"); }
-__device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity)
-{
-    asm volatile("{ .reg .pred done; again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1; @done bra ready; bra again; ready: }" ::"r"(barrier), "r"(parity) : "memory");
-}
-
-// Waits until a tile is there, for products as well.
-__device__ __forceinline__ void take_tile(u32 full, u32 stage, u32 parity)
-{
-    barrier_wait(full + stage * 8, parity);
-    show_to_products();
-}
-
-__device__ __forceinline__ void give_back(u32 empty, u32 stage)
-{
-    if ((threadIdx.x & 31) == 0)
-    {
-        barrier_arrive(empty + stage * 8);
-    }
-}
-
-// Of a block with so many readers of each tile, counted in warps; all threads wait.
-template <int Stages> __device__ __forceinline__ void make_barriers(u64 (&full)[Stages], u64 (&empty)[Stages], int readers)
-{
-    if (threadIdx.x == 0)
-    {
-        for (int i = 0; i < Stages; i++)
-        {
-            barrier_make(shared_address(full + i), 128);
-            barrier_make(shared_address(empty + i), readers);
-        }
-    }
-    __syncthreads();
-}
-
-// Of the block's warp groups the copying one is -1; a number of which the compiler knows that all threads of a warp have the same.
-__device__ __forceinline__ int unit_of_thread() { return __shfl_sync(0xffffffffu, threadIdx.x >> 7, 0) - 1; }
-template <int Registers> __device__ __forceinline__ void become_copier() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Registers)); }
-template <int Registers> __device__ __forceinline__ void become_unit() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Registers)); }
 #else
 #define HOPPER 0
 #endif
@@ -268,6 +193,12 @@ __device__ __forceinline__ float quad_sum(float x)
     return x + __shfl_xor_sync(ALL, x, 2);
 }
 
+__device__ __forceinline__ int sum_of_warp(int x)
+{
+    int sum;
+    asm volatile("redux.sync.add.s32 %0, %1, 0xffffffff;" : "=r"(sum) : "r"(x));
+    return sum;
+}
 // The sum of x over the warp's threads up to this one.
 __device__ __forceinline__ int sum_up_to(int x)
 {
@@ -356,14 +287,6 @@ __device__ __forceinline__ void load_keys(u32 k, u32 v, const u16* keys, const u
 #endif
     }
 }
-
-#define ROWS 128 // of a tile
-
-// Row tiles of a group.
-__device__ __forceinline__ int tiles_of(const Shape& p) { return (p.groupRows + ROWS - 1) / ROWS; }
-
-// What the mean query's product with a key must reach: the mean anchor less theta, in units of the product.
-__device__ __forceinline__ float threshold_of(float meanAnchor, const Shape& p) { return (meanAnchor - p.theta * LOG2E) / SCALE2; }
 
 // The lower `count` bits.
 __device__ __forceinline__ u32 below(int count) { return count <= 0 ? 0 : count >= 32 ? ALL : (1u << count) - 1; }

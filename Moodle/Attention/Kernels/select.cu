@@ -252,43 +252,40 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
     }
 }
 
-#define SELECT_KEYS 128 // of a tile
-#define SELECT_READERS 128
-#if HOPPER // one warp group copies keys, one looks at them
-#define SELECT_THREADS (128 + SELECT_READERS)
-#define SELECT_STAGES (D == 64 ? 4 : 2)
-#define SELECT_COPIER_REGISTERS 40
-#define SELECT_READER_REGISTERS 208 // of 65,536 and two blocks, what copiers leave
-#else // all do both
-#define SELECT_THREADS SELECT_READERS
-#define SELECT_STAGES 2
-#endif
+#define SELECT_THREADS (STRIP * 2)
+#define SELECT_KEYS (HOPPER && D == 128 ? 64 : 128) // of a tile
 
 // Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
 struct SelectShared
 {
     uint4 q[STRIP * CHUNKS];
-    uint4 k[SELECT_STAGES][SELECT_KEYS * CHUNKS];
+    uint4 k[2][SELECT_KEYS * CHUNKS];
     long long masks[STRIP]; // of the strip's groups
     Bounds bounds[STRIP];   // theirs, counted in slots
     int places[STRIP];      // numbers of keys, then where their lists begin
     float thresholds[STRIP];
     int totals[SELECT_THREADS / 32];
-#if HOPPER
-    u64 full[SELECT_STAGES], empty[SELECT_STAGES];
-#endif
 };
 
+// The bits of eight slots by each of four threads, of which the first has slots 0, 1, 8, 9, 16, 17, 24 and 25 and the others those behind, in the order of slots: 4 x 4 pairs, transposed.
+__device__ __forceinline__ u32 slots_in_order(u32 x)
+{
+    u32 moved = (x ^ x >> 6) & 0x00cc00cc;
+    x ^= moved ^ moved << 6;
+    moved = (x ^ x >> 12) & 0x0000f0f0;
+    return x ^ moved ^ moved << 12;
+}
+
 // Looks at a chunk of keys for a strip, and writes the list of every group. A slot holds a key of the chunk: all of them, or those that the screen leaves.
-// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: each has all keys of a tile, and 16 of each half of the mean queries: one half is looked at while the other is multiplied.
+// mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: every four warps have 64 mean queries and all keys of a tile, other blocks of threads
+// fill the time of a wait.
 template <bool Screened> __device__ __forceinline__ void select_keys(SelectShared& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
     const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
     const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, const Shape& p)
 {
     const Strip strip = strips[blockIdx.x / p.chunks];
     const Group g = groups[strip.group];
-    const int length = g.length, chunk = blockIdx.x % p.chunks, firstKey = chunk * p.chunk, head = blockIdx.y, lane = threadIdx.x & 31;
-    int warp = threadIdx.x >> 5;
+    const int length = g.length, chunk = blockIdx.x % p.chunks, firstKey = chunk * p.chunk, head = blockIdx.y, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     const int allBlocks = (length + p.block - 1) / p.block, blocks = min2(blocksOfStrip, allBlocks - strip.block);
     const int firstGroup = strip.group + strip.block / p.step, owned = (blocks + p.step - 1) / p.step;
     int endKey = min2(length, firstKey + p.chunk);
@@ -344,14 +341,13 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         return;
     }
     const int used = (slots + 127) / 128 * 4; // words
-    for (int i = threadIdx.x; i < owned * used; i += SELECT_THREADS)
+    for (int i = threadIdx.x; i < owned * words; i += SELECT_THREADS)
     {
-        bits[i / used * words + i % used] = 0;
+        bits[i] = 0;
     }
     __syncthreads();
 
     const u16* keys = k + g.base + head * p.headStride;
-#if !HOPPER
     auto load = [&](int at, int buffer) {
         if (at < slots)
         {
@@ -359,17 +355,9 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         }
         copy_commit();
     };
-#endif
     const long long block0 = (long long)head * p.blocks + g.block0 + strip.block;
-    if (threadIdx.x < SELECT_READERS)
-    {
-        load_rows<STRIP, SELECT_READERS>(shared_address(s.q), meanQueries + block0 * D, D, 0, blocks);
-    }
-#if HOPPER
-    copy_commit();
-#else
+    load_rows<STRIP, SELECT_THREADS>(shared_address(s.q), meanQueries + block0 * D, D, 0, blocks);
     load(0, 0);
-#endif
     if (threadIdx.x < STRIP)
     {
         s.thresholds[threadIdx.x] = threadIdx.x < blocks ? thresholds[block0 + threadIdx.x] : INFINITE;
@@ -393,50 +381,18 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         s.masks[threadIdx.x] = each.mask;
     }
     copy_wait<0>();
-#if HOPPER
-    show_to_products();
-    make_barriers(s.full, s.empty, SELECT_READERS / 32);
-    const int unit = unit_of_thread();
-    if (unit < 0)
-    {
-        become_copier<SELECT_COPIER_REGISTERS>();
-        const int piece = threadIdx.x % CHUNKS, row = threadIdx.x / CHUNKS;
-        const u32 full = shared_address(s.full), empty = shared_address(s.empty), place = shared_address(s.k) + at<SELECT_KEYS>(row, piece), bytes = (u32)p.rowStride * 2;
-        Stage<SELECT_STAGES> stage = {0, 1};
-        for (int first = 0; first < slots; first += SELECT_KEYS, stage.advance())
-        {
-            barrier_wait(empty + stage.index * 8, stage.parity);
-#pragma unroll
-            for (int part = 0; part < SELECT_KEYS / COPIED / 8; part++)
-            {
-                u32 from[8]; // beyond the last slot that one again: it is no candidate
-#pragma unroll
-                for (int i = 0; i < 8; i++)
-                {
-                    from[i] = (u32)key_of(min2(first + row + (part * 8 + i) * COPIED, slots - 1)) * bytes + piece * 16;
-                }
-#pragma unroll
-                for (int i = 0; i < 8; i++)
-                {
-                    copy16(place + stage.index * (SELECT_KEYS * CHUNKS * 16) + (part * 8 + i) * COPIED * 128, (const char*)keys + from[i], true);
-                }
-            }
-            barrier_arrive_with_copies(full + stage.index * 8);
-        }
-        return;
-    }
-    become_unit<SELECT_READER_REGISTERS>();
-    warp -= 4;
-    const int RowStep = STRIP / 2, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
-#else
     __syncthreads();
-    const int RowStep = 16, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
-    u32 a[2][KSTEPS][4];
+
+#if HOPPER
+    const int Rows = 1, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
+#else
+    const int Rows = 2, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
+    u32 a[Rows][KSTEPS][4];
 #endif
-    float threshold[2][2];
-    int group[2][2];
+    float threshold[Rows][2];
+    int group[Rows][2];
 #pragma unroll
-    for (int mt = 0; mt < 2; mt++)
+    for (int mt = 0; mt < Rows; mt++)
     {
 #if !HOPPER
 #pragma unroll
@@ -448,102 +404,80 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 #pragma unroll
         for (int h = 0; h < 2; h++)
         {
-            const int row = warpBlock + mt * RowStep + h * 8 + (lane >> 2);
+            const int row = warpBlock + mt * 16 + h * 8 + (lane >> 2);
             threshold[mt][h] = s.thresholds[row]; // none beyond the strip's blocks
             group[mt][h] = row < blocks ? row / p.step : -1;
         }
     }
     // Few keys are selected: the largest of eight products is compared first. As integers floats above 0 are in the same order, and what is not a number (the
-    // products' kind has no sign) is above all.
-    int reach[2][2];
-    bool positive[2][2];
+    // products' kind has no sign) is above all; where the threshold is not above 0, all are looked at.
+    int reach[Rows][2];
+    u32* marks[Rows][2]; // the group's bits
 #pragma unroll
-    for (int mt = 0; mt < 2; mt++)
+    for (int mt = 0; mt < Rows; mt++)
 #pragma unroll
         for (int h = 0; h < 2; h++)
         {
-            reach[mt][h] = __float_as_int(threshold[mt][h]);
-            positive[mt][h] = threshold[mt][h] > 0;
+            reach[mt][h] = threshold[mt][h] > 0 ? __float_as_int(threshold[mt][h]) : 0x80000000;
+            marks[mt][h] = bits + group[mt][h] * words + warpKey / 32;
         }
-    auto mark = [&](const float (&c)[Keys / 8][4], int mt, int at) {
+    // A thread has two slots in a row, of every eight; in a word it puts its eight bits together, to be put in order later.
+    auto mark = [&](const float (&c)[Rows][Keys / 8][4], int at) {
 #pragma unroll
-        for (int h = 0; h < 2; h++)
+        for (int mt = 0; mt < Rows; mt++)
 #pragma unroll
-            for (int w = 0; w < Keys / 32; w++)
-            {
-                int top = __float_as_int(c[w * 4][h * 2]);
+            for (int h = 0; h < 2; h++)
 #pragma unroll
-                for (int i = 1; i < 8; i++)
+                for (int w = 0; w < Keys / 32; w++)
                 {
-                    top = max2(top, __float_as_int(c[w * 4 + i / 2][h * 2 + i % 2]));
-                }
-                if (top < reach[mt][h] && positive[mt][h])
-                {
-                    continue;
-                }
-                u32 word = 0;
+                    int top = __float_as_int(c[mt][w * 4][h * 2]);
 #pragma unroll
-                for (int nt = 0; nt < 4; nt++)
-#pragma unroll
-                    for (int e = 0; e < 2; e++)
+                    for (int i = 1; i < 8; i++)
                     {
-                        // Not "at least": what is not a number is taken, and shows in the output as it does in dense attention.
-                        word |= !(c[w * 4 + nt][h * 2 + e] < threshold[mt][h]) ? 1u << (nt * 8 + e) : 0;
+                        top = max2(top, __float_as_int(c[mt][w * 4 + i / 2][h * 2 + i % 2]));
                     }
-                if (word != 0 && group[mt][h] >= 0)
-                {
-                    atomicOr(&bits[group[mt][h] * words + (at + warpKey) / 32 + w], word << ((lane & 3) * 2));
+                    if (top >= reach[mt][h])
+                    {
+                        // The signs of what is left of them without the threshold: what is not a number has none and is taken, so that it shows in the output as it does in dense attention.
+                        u32 less = 0;
+#pragma unroll
+                        for (int i = 7; i >= 0; i--)
+                        {
+                            less = less << 1 | (u32)__float_as_int(c[mt][w * 4 + i / 2][h * 2 + i % 2] - threshold[mt][h]) >> 31;
+                        }
+                        if (group[mt][h] >= 0)
+                        {
+                            atomicOr(marks[mt][h] + at / 32 + w, (less ^ 0xff) << ((lane & 3) * 8));
+                        }
+                    }
                 }
-            }
     };
+    for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
+    {
+        float c[Rows][Keys / 8][4];
 #if HOPPER
-    const u32 full = shared_address(s.full), empty = shared_address(s.empty), means = descriptor(shared_address(s.q)), tiles = descriptor(shared_address(s.k));
-    Stage<SELECT_STAGES> stage = {};
-    float c[2][Keys / 8][4];
-    auto multiply_half = [&](float (&c)[Keys / 8][4], int half) {
-        const u32 tile = tiles + stage.index * (u32)(SELECT_KEYS * CHUNKS);
-        hold(c);
+        show_to_products();
+        __syncthreads();
         products_begin();
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
-        {
-            multiply_tiles_wide(c, means + (half * RowStep + (ks >> 2) * STRIP) * 8 + (ks & 3) * 2, tile + (ks >> 2) * SELECT_KEYS * 8 + (ks & 3) * 2, ks > 0);
-        }
+#pragma unroll
+            for (int part = 0; part < Keys / 64; part++)
+            {
+                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (warp >> 2) * 64 * 8 + (ks & 3) * 2,
+                    descriptor(shared_address(s.k[buffer])) + (ks >> 2) * Keys * 8 + part * 64 * 8 + (ks & 3) * 2, ks > 0);
+            }
         products_commit();
-    };
-    take_tile(full, stage.index, stage.parity);
-    multiply_half(c[0], 0);
-    multiply_half(c[1], 1);
-    int at = 0;
-    for (; at + SELECT_KEYS < slots; at += SELECT_KEYS)
-    {
-        products_wait<1>();
+        load(at + SELECT_KEYS, buffer ^ 1);
+        products_wait<0>();
         hold(c[0]);
-        mark(c[0], 0, at);
-        const u32 before = stage.index;
-        stage.advance();
-        take_tile(full, stage.index, stage.parity);
-        multiply_half(c[0], 0);
-        products_wait<1>();
-        hold(c[1]);
-        give_back(empty, before);
-        mark(c[1], 1, at);
-        multiply_half(c[1], 1);
-    }
-    products_wait<1>();
-    hold(c[0]);
-    mark(c[0], 0, at);
-    products_wait<0>();
-    hold(c[1]);
-    mark(c[1], 1, at);
+        mark(c, at);
+        copy_wait<0>();
 #else
-    for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
-    {
-        float c[2][Keys / 8][4];
         load(at + SELECT_KEYS, buffer ^ 1);
         const u32 tile = shared_address(s.k[buffer]);
 #pragma unroll
-        for (int i = 0; i < Keys; i++)
+        for (int i = 0; i < Rows * Keys / 2; i++)
         {
             c[i / (Keys / 2)][i / 4 % (Keys / 8)][i % 4] = 0;
         }
@@ -555,43 +489,45 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                 u32 b[4];
                 fragment_b<SELECT_KEYS>(b, tile, warpKey + nt * 16, ks);
 #pragma unroll
-                for (int mt = 0; mt < 2; mt++)
+                for (int mt = 0; mt < Rows; mt++)
                 {
                     multiply(c[mt][nt * 2], a[mt][ks], b[0], b[1]);
                     multiply(c[mt][nt * 2 + 1], a[mt][ks], b[2], b[3]);
                 }
             }
-        mark(c[0], 0, at);
-        mark(c[1], 1, at);
+        mark(c, at);
         copy_wait<0>();
         __syncthreads();
-    }
 #endif
-    auto wait = [] { wait_for_group<SELECT_READERS>(HOPPER ? 2 : 0); }; // copiers are gone
-    wait();
+    }
+    __syncthreads();
 
-    // Words of 32 slots: only candidates of the group stay, and are counted.
-    for (int i = warp; i < owned; i += SELECT_READERS / 32)
+    // Words of 32 slots, whose bits are put in order: only candidates of the group stay, and are counted.
+    for (int i = warp; i < owned; i += SELECT_THREADS / 32)
     {
         const Bounds b = s.bounds[i];
+        const bool candidates = b.initEnd <= 0 && (b.localStart >= b.candidateEnd || b.localEnd <= 0) && b.candidateEnd >= used * 32; // all slots
         int count = 0;
         for (int word = lane; word < used; word += 32)
         {
-            const int slot = word * 32;
-            u32 x = bits[i * words + word];
-            x &= ~below(b.initEnd - slot);                              // the first keys
-            x &= below(b.localStart - slot) | ~below(b.localEnd - slot); // the window
-            x &= below(b.candidateEnd - slot);
+            u32 x = slots_in_order(bits[i * words + word]);
+            if (!candidates)
+            {
+                const int slot = word * 32;
+                x &= ~below(b.initEnd - slot);                              // the first keys
+                x &= below(b.localStart - slot) | ~below(b.localEnd - slot); // the window
+                x &= below(b.candidateEnd - slot);
+            }
             bits[i * words + word] = x;
             count += __popc(x);
         }
-        count = __shfl_sync(ALL, sum_up_to(count), 31);
+        count = sum_of_warp(count);
         if (lane == 0)
         {
             s.places[i] = count;
         }
     }
-    wait();
+    __syncthreads();
     if (warp == 0)
     {
         int counts[STRIP / 32], sum = 0; // groups of a thread
@@ -624,10 +560,12 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
             place += counts[e];
         }
     }
-    wait();
-    for (int i = warp; i < owned; i += SELECT_READERS / 32)
+    __syncthreads();
+    // A lane's words follow each other.
+    const int wordsOfLane = (used + 31) / 32, firstWord = min2(lane * wordsOfLane, used), endWord = min2(firstWord + wordsOfLane, used);
+    for (int i = warp; i < owned; i += SELECT_THREADS / 32)
     {
-        int place = s.places[i];
+        const int place = s.places[i];
         u32* const mask = masks + head * p.words + s.masks[i];
         if (place < 0)
         {
@@ -641,23 +579,30 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                 continue;
             }
         }
-        for (int first = 0; first < used; first += 32)
+        int count = 0;
+        for (int word = firstWord; word < endWord; word++)
         {
-            u32 word = first + lane < used ? bits[i * words + first + lane] : 0;
-            const int upTo = sum_up_to(__popc(word));
-            for (int to = place + upTo - __popc(word); word != 0; word &= word - 1, to++)
+            count += __popc(bits[i * words + word]);
+        }
+        if (!__any_sync(ALL, count > 0))
+        {
+            continue;
+        }
+        int to = place + sum_up_to(count) - count;
+        for (int word = firstWord; word < endWord; word++)
+        {
+            for (u32 x = bits[i * words + word]; x != 0; x &= x - 1)
             {
-                const int key = key_of((first + lane) * 32 + __ffs(word) - 1);
+                const int key = key_of(word * 32 + __ffs(x) - 1);
                 if (place < 0)
                 {
                     atomicOr(&mask[key / 32], 1u << (key & 31));
                 }
                 else
                 {
-                    pool[to] = key;
+                    pool[to++] = key;
                 }
             }
-            place += place < 0 ? 0 : __shfl_sync(ALL, upTo, 31);
         }
     }
 }

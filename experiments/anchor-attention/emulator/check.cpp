@@ -44,6 +44,13 @@ static int __ffs(unsigned x) { return __builtin_ffs(x); }
 #define F16 0
 #include "kernels.h"
 
+#if D == 64
+typedef ForwardShared RowShared;
+static const int RowThreads = FORWARD_THREADS, RowsOfBlock = ROWS;
+#else
+typedef WideShared RowShared;
+static const int RowThreads = WIDE_THREADS, RowsOfBlock = UNITS * UNIT;
+#endif
 typedef std::vector<double> Doubles;
 typedef std::vector<u16> Numbers;
 typedef std::vector<float> Floats;
@@ -107,18 +114,26 @@ int main(int count, char** arguments)
     std::vector<int> pool(capacity + 1), orders(Heads);
     std::vector<u32> masks(Heads * p.words, 0xdeadbeef), screen((size_t)Heads * strips.size() * chunks * Chunk / 32);
     std::vector<Listed> lists((size_t)Heads * groupCount * chunks, {-7, -7});
-    const int rowBlocks = groupCount * ((groupRows + UNITS * UNIT - 1) / (UNITS * UNIT)), selectBlocks = strips.size() * chunks, anchorTiles = (std::min(n, groupRows + 4 * 64) + 63) / 64;
-    if (std::max({sizeof(WideShared), sizeof(QueryShared), 2 * sizeof(SelectShared), 2 * sizeof(KeyShared)}) > SharedBytes)
+    const int rowBlocks = groupCount * ((groupRows + RowsOfBlock - 1) / RowsOfBlock), selectBlocks = strips.size() * chunks, anchorTiles = (std::min(n, groupRows + 4 * 64) + 63) / 64;
+    if (std::max({sizeof(RowShared), sizeof(QueryShared), 2 * sizeof(SelectShared), 2 * sizeof(KeyShared)}) > SharedBytes)
     {
         fail("too much shared memory");
     }
 
-    launch(WIDE_THREADS, rowBlocks, Heads, [&] { anchor_forward(q.data(), k.data(), v.data(), states.data(), maxima.data(), sums.data(), unitSums.data(), pool.data(), ofRows.data(), p); });
+    launch(RowThreads, rowBlocks, Heads, [&] {
+#if D == 64
+        anchor_forward(q.data(), k.data(), v.data(), states.data(), maxima.data(), sums.data(), meanQueries.data(), thresholds.data(), pool.data(), ofRows.data(), p);
+#else
+        anchor_forward(q.data(), k.data(), v.data(), states.data(), maxima.data(), sums.data(), unitSums.data(), pool.data(), ofRows.data(), p);
+#endif
+    });
+#if D == 128
     if (block == ROWS)
     {
         launch(D / 2, groupCount * p.step, Heads, [&] { unit_means(unitSums.data(), meanQueries.data(), thresholds.data(), ofRows.data(), p); });
     }
-    else
+#endif
+    if (block != ROWS)
     {
         launch(128, groupCount * p.step, Heads, [&] { block_means(q.data(), maxima.data(), meanQueries.data(), thresholds.data(), ofRows.data(), p); });
     }
@@ -164,7 +179,7 @@ int main(int count, char** arguments)
         });
     }
     const Floats anchors = maxima;
-    launch(WIDE_THREADS, rowBlocks, Heads, [&] {
+    launch(RowThreads, rowBlocks, Heads, [&] {
         stripe_forward(q.data(), k.data(), v.data(), states.data(), maxima.data(), sums.data(), masks.data(), pool.data(), lists.data(), output.data(), ofRows.data(), p);
     });
     launch(QUERY_THREADS, groupCount * ((groupRows + QUERY_UNITS * UNIT - 1) / (QUERY_UNITS * UNIT)), Heads, [&] {

@@ -43,6 +43,14 @@ inline float high_of(u32 x) { return number_of(x & 0xffff0000u); }
 inline float exp2_of(float x) { return exp2f(x); }
 inline void add2(float* to, float x, float y) { to[0] += x, to[1] += y; }
 
+inline int sum_of_warp(int x)
+{
+    for (int step = 16; step > 0; step /= 2)
+    {
+        x += __shfl_xor_sync(~0u, x, step);
+    }
+    return x;
+}
 template <int Threads> inline void wait_for_group(int barrier) { groups[barrier].wait(Threads); }
 inline void barrier_make(u32 barrier, int count) { barriers[barrier] = {count, count, 0}; }
 inline void barrier_arrive(u32 barrier)
