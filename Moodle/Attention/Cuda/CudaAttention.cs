@@ -219,8 +219,8 @@ internal sealed unsafe class CudaAttention
 
     private KernelShape Shape(MaskSlab slab)
     {
-        // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and their bits the shared memory.
-        var chunk = !IsScreened(slab) ? 2048 : _size == 64 ? 8192 : 4096;
+        // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and two blocks of Hopper's have room on a multiprocessor.
+        var chunk = (_size == 64 ? 4096 : 2048) * (!_hopper && IsScreened(slab) ? 2 : 1);
         int Chunks() => (slab.Length + chunk - 1) / chunk;
         while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.StripBlocks * _layout.Shape.Heads < (long)MeansAtOnce * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
         {
@@ -284,7 +284,7 @@ internal sealed unsafe class CudaAttention
 
     private int SelectThreads => _hopper ? 256 : 128;
 
-    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
+    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 64 ? 256 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
 
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);

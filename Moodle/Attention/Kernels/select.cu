@@ -253,7 +253,8 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
 }
 
 #define SELECT_THREADS (STRIP * 2)
-#define SELECT_KEYS (HOPPER && D == 128 ? 64 : 128) // of a tile
+#define SELECT_TILE (HOPPER && D == 128 ? 64 : 128) // keys whose products are made at one time
+#define SELECT_KEYS (SELECT_TILE * (1 + HOPPER)) // that lie in shared memory together
 
 // Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
 struct SelectShared
@@ -348,10 +349,18 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     __syncthreads();
 
     const u16* keys = k + g.base + head * p.headStride;
-    auto load = [&](int at, int buffer) {
-        if (at < slots)
+    const u32 place = shared_address(s.k[0]) + at<SELECT_KEYS>(threadIdx.x / CHUNKS, threadIdx.x % CHUNKS), bytes = (u32)p.rowStride * 2;
+    const int step = SELECT_THREADS / CHUNKS; // keys that are copied at once
+    auto load = [&](int first, int buffer) {
+        if (first < slots)
         {
-            load_rows<SELECT_KEYS, SELECT_THREADS>(shared_address(s.k[buffer]), keys, p.rowStride, at, slots, key_of);
+#pragma unroll
+            for (int i = 0; i < SELECT_KEYS / step; i++)
+            {
+                // Behind the last slot that one again: it is no candidate there.
+                const u32 offset = (u32)key_of(min2(first + (int)threadIdx.x / CHUNKS + i * step, slots - 1)) * bytes + threadIdx.x % CHUNKS * 16;
+                copy16(place + buffer * (SELECT_KEYS * CHUNKS * 16) + i * step * 128, (const char*)keys + offset, true);
+            }
         }
         copy_commit();
     };
@@ -384,7 +393,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     __syncthreads();
 
 #if HOPPER
-    const int Rows = 1, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
+    const int Rows = 1, Keys = SELECT_TILE, warpBlock = warp * 16, warpKey = 0;
 #else
     const int Rows = 2, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
     u32 a[Rows][KSTEPS][4];
@@ -452,35 +461,40 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                     }
                 }
     };
-    for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
+#if HOPPER
+    const u32 means = descriptor(shared_address(s.q)) + __shfl_sync(ALL, warp >> 2, 0) * 64 * 8, tiles = descriptor(shared_address(s.k)); // the shuffle tells the compiler that a warp has one
+#endif
+    for (int first = 0, buffer = 0; first < slots; first += SELECT_KEYS, buffer ^= 1)
     {
-        float c[Rows][Keys / 8][4];
 #if HOPPER
         show_to_products();
         __syncthreads();
-        products_begin();
+        for (int part = 0; part < SELECT_KEYS / Keys && first + part * Keys < slots; part++)
+        {
+            float c[Rows][Keys / 8][4];
+            const u32 tile = tiles + (buffer * (SELECT_KEYS * CHUNKS) + part * (Keys * 8));
+            products_begin();
 #pragma unroll
-        for (int ks = 0; ks < KSTEPS; ks++)
+            for (int ks = 0; ks < KSTEPS; ks++)
 #pragma unroll
-            for (int part = 0; part < Keys / 64; part++)
+                for (int half = 0; half < Keys / 64; half++)
+                {
+                    multiply_tiles(&c[0][half * 8], means + (ks >> 2) * STRIP * 8 + (ks & 3) * 2, tile + (ks >> 2) * SELECT_KEYS * 8 + half * 64 * 8 + (ks & 3) * 2, ks > 0);
+                }
+            products_commit();
+            if (part == 0)
             {
-                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (warp >> 2) * 64 * 8 + (ks & 3) * 2,
-                    descriptor(shared_address(s.k[buffer])) + (ks >> 2) * Keys * 8 + part * 64 * 8 + (ks & 3) * 2, ks > 0);
+                load(first + SELECT_KEYS, buffer ^ 1);
             }
-        products_commit();
-        load(at + SELECT_KEYS, buffer ^ 1);
-        products_wait<0>();
-        hold(c[0]);
-        mark(c, at);
+            products_wait<0>();
+            hold(c[0]);
+            mark(c, first + part * Keys);
+        }
         copy_wait<0>();
 #else
-        load(at + SELECT_KEYS, buffer ^ 1);
+        load(first + SELECT_KEYS, buffer ^ 1);
         const u32 tile = shared_address(s.k[buffer]);
-#pragma unroll
-        for (int i = 0; i < Rows * Keys / 2; i++)
-        {
-            c[i / (Keys / 2)][i / 4 % (Keys / 8)][i % 4] = 0;
-        }
+        float c[Rows][Keys / 8][4] = {};
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
 #pragma unroll
@@ -495,7 +509,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                     multiply(c[mt][nt * 2 + 1], a[mt][ks], b[2], b[3]);
                 }
             }
-        mark(c, at);
+        mark(c, first);
         copy_wait<0>();
         __syncthreads();
 #endif
