@@ -164,7 +164,7 @@ internal sealed unsafe class CudaAttention
         using var none = no_grad();
         using var scope = NewDisposeScope();
         var all = _layout.Shape;
-        var deltas = empty(all.Heads, all.Rows, dtype: ScalarType.Float32, device: q.device);
+        var rowSums = empty(all.Heads, all.Rows, 2, dtype: ScalarType.Float32, device: q.device);
         var dq = empty_like(q);
         var (dk, dv) = (zeros_like(k, dtype: ScalarType.Float32), zeros_like(v, dtype: ScalarType.Float32));
         var anchorTiles = (_layout.AnchorKeys + KeysAtOnce - 1) / KeysAtOnce;
@@ -179,11 +179,11 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             _kernels.Launch("query_backward", ((long)shape.Groups * ((shape.GroupRows + QueryRows - 1) / QueryRows), shape.Heads), QueryThreads, QueryShared, shape,
                 q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums, mask,
-                selection.Pool, selection.Lists, deltas.Address(), dq.Address(), groups);
+                selection.Pool, selection.Lists, rowSums.Address(), dq.Address(), groups);
             times?.EndAnchor();
             using var turns = _deterministic ? zeros(shape.Heads, dtype: ScalarType.Int32, device: q.device) : null;
             _kernels.Launch("key_backward", ((long)(anchorTiles + workers) * shape.Heads * shape.Groups, 1), KeyBlock, KeyShared, shape,
-                q.Address(), k.Address(), v.Address(), grad.Address(), selection.LogSums, deltas.Address(), mask,
+                q.Address(), k.Address(), v.Address(), grad.Address(), rowSums.Address(), mask,
                 selection.Pool, selection.Lists, dk.Address(), dv.Address(),
                 turns?.Address() ?? 0, anchorTiles, workers, groups);
             times?.EndSparse();

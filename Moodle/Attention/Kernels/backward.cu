@@ -115,10 +115,10 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryRows& rows,
     __syncthreads();
 }
 
-// Gradients of the queries; and for each row the product of output and gradient, which the keys' gradients need. Grid: groups times their row tiles, heads.
+// Gradients of the queries; and for each row what the keys' gradients need: the logarithm of its normaliser, to base 2, and the product of output and gradient. Grid: groups times their row tiles, heads.
 extern "C" __global__ void __launch_bounds__(QUERY_THREADS, 1)
 query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ output, const u16* __restrict__ grad,
-    const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ deltas, u16* __restrict__ gradQ,
+    const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float2* __restrict__ rowSums, u16* __restrict__ gradQ,
     const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
@@ -154,7 +154,9 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         rows.logSum[h] = valid ? logSums[row0 + row] * LOG2E : INFINITE; // no probability
         if (valid && (lane & 3) == 0)
         {
-            deltas[row0 + row] = rows.delta[h];
+            float2 sums;
+            sums.x = rows.logSum[h], sums.y = rows.delta[h];
+            rowSums[row0 + row] = sums;
         }
     }
     copy_wait<0>();
@@ -199,8 +201,7 @@ struct KeyShared
     uint4 v[BACKWARD_SLOTS * CHUNKS];
     uint4 q[2][KEY_ROWS * CHUNKS];
     uint4 grad[2][KEY_ROWS * CHUNKS];
-    float logSums[2][KEY_ROWS];
-    float deltas[2][KEY_ROWS];
+    float2 sums[2][KEY_ROWS]; // as query_backward leaves them
     int list[WINDOW];
 };
 
@@ -218,19 +219,27 @@ __device__ __forceinline__ void add2(float* to, float x, float y)
 struct KeyRows
 {
     const u16 *q, *grad;
-    const float *logSums, *deltas;
+    const float2* sums;
     int start, end;
 };
 
-__device__ __forceinline__ void load_key_rows(KeyShared& s, const KeyRows& r, long long stride, int buffer, int first)
+// Rows [first, first + KEY_ROWS); zeros, which add nothing, from the end on.
+__device__ __forceinline__ void load_key_rows(KeyShared& s, const KeyRows& r, u32 bytes, int buffer, int first)
 {
-    load_rows<KEY_ROWS, KEY_THREADS>(shared_address(s.q[buffer]), r.q, stride, first, r.end);
-    load_rows<KEY_ROWS, KEY_THREADS>(shared_address(s.grad[buffer]), r.grad, stride, first, r.end);
+    const int piece = threadIdx.x % CHUNKS, step = KEY_THREADS / CHUNKS;
+    const u32 place = buffer * (KEY_ROWS * CHUNKS * 16) + at<KEY_ROWS>(threadIdx.x / CHUNKS, piece);
+#pragma unroll
+    for (int i = 0; i < KEY_ROWS / step; i++)
+    {
+        const int row = first + threadIdx.x / CHUNKS + i * step;
+        const u32 from = min2(row, r.end - 1) * bytes + piece * 16; // sequences are shorter than 4 GiB
+        copy16(shared_address(s.q) + place + i * step * 128, (const char*)r.q + from, row < r.end);
+        copy16(shared_address(s.grad) + place + i * step * 128, (const char*)r.grad + from, row < r.end);
+    }
     if (threadIdx.x < KEY_ROWS)
     {
         const int row = first + threadIdx.x;
-        s.logSums[buffer][threadIdx.x] = row < r.end ? r.logSums[row] * LOG2E : INFINITE;
-        s.deltas[buffer][threadIdx.x] = row < r.end ? r.deltas[row] : 0;
+        copy8(shared_address(&s.sums[buffer][threadIdx.x]), r.sums + min2(row, r.end - 1), row < r.end);
     }
 }
 
@@ -246,7 +255,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
     {
         row += (key(first) - row) / KEY_ROWS * KEY_ROWS; // earlier rows see none of these keys
     }
-    load_key_rows(s, r, stride, 0, row);
+    load_key_rows(s, r, (u32)stride * 2, 0, row);
     copy_commit();
     float sumK[CHUNKS][4] = {}, sumV[CHUNKS][4] = {};
 #if KEY_FRAGMENTS
@@ -274,28 +283,40 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
         show_to_products();
 #endif
         __syncthreads();
-        if (row + KEY_ROWS < r.end)
-        {
-            load_key_rows(s, r, stride, buffer ^ 1, row + KEY_ROWS);
-        }
-        copy_commit();
+        auto load = [&] {
+            if (row + KEY_ROWS < r.end)
+            {
+                load_key_rows(s, r, (u32)stride * 2, buffer ^ 1, row + KEY_ROWS);
+            }
+            copy_commit();
+        };
         const u32 qt = shared_address(s.q[buffer]), gt = shared_address(s.grad[buffer]);
         // k qT and v gradT: a warp's 16 keys x KEY_ROWS
-#if HOPPER
+#if HOPPER // each kind of product runs beside what is made of the one before
+        const u32 across = D == 64 ? 0 : (u32)(KEY_ROWS * 128 / 16 - 64) << 16; // how far the second 64 columns are
         float logits[KEY_ROWS / 8][4], products[KEY_ROWS / 8][4];
+        hold(logits);
+        hold(products);
         products_begin();
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
         {
             const u32 step = ((ks >> 2) * 64 * 128 + (ks & 3) * 32) / 16; // all tiles have 64 rows
             multiply_tiles(logits, descriptor(shared_address(s.k)) + step, descriptor(qt) + step, ks > 0);
+        }
+        products_commit();
+#pragma unroll
+        for (int ks = 0; ks < KSTEPS; ks++)
+        {
+            const u32 step = ((ks >> 2) * 64 * 128 + (ks & 3) * 32) / 16;
             multiply_tiles(products, descriptor(shared_address(s.v)) + step, descriptor(gt) + step, ks > 0);
         }
         products_commit();
-        products_wait<0>();
+        load();
+        products_wait<1>();
         hold(logits);
-        hold(products);
 #else
+        load();
         float logits[KEY_ROWS / 8][4] = {}, products[KEY_ROWS / 8][4] = {};
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
@@ -325,42 +346,54 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
         }
 #endif
         const bool causalTile = Causal && key(min2(first + BACKWARD_SLOTS, count) - 1) > row;
+        u32 p[KEY_ROWS / 16][4], slopes[KEY_ROWS / 16][4];
 #pragma unroll
         for (int nt = 0; nt < KEY_ROWS / 8; nt++)
         {
             const int column = nt * 8 + (lane & 3) * 2;
-            const float2 logSum = *(const float2*)&s.logSums[buffer][column], delta = *(const float2*)&s.deltas[buffer][column];
+            const float4 sums = *(const float4*)&s.sums[buffer][column];
 #pragma unroll
             for (int i = 0; i < 4; i++)
             {
-                float share = exp2_of(fmaf(logits[nt][i], SCALE2, -((i & 1) ? logSum.y : logSum.x)));
+                logits[nt][i] = exp2_of(fmaf(logits[nt][i], SCALE2, -((i & 1) ? sums.z : sums.x)));
                 if (causalTile)
                 {
-                    share = ownKey[i >> 1] > row + column + (i & 1) ? 0 : share;
+                    logits[nt][i] = ownKey[i >> 1] > row + column + (i & 1) ? 0 : logits[nt][i];
                 }
-                logits[nt][i] = share;
-                products[nt][i] = share * (products[nt][i] - ((i & 1) ? delta.y : delta.x));
             }
+            p[nt / 2][nt % 2 * 2] = pack(logits[nt][0], logits[nt][1]);
+            p[nt / 2][nt % 2 * 2 + 1] = pack(logits[nt][2], logits[nt][3]);
         }
-        u32 p[KEY_ROWS / 16][4], slopes[KEY_ROWS / 16][4];
-#pragma unroll
-        for (int js = 0; js < KEY_ROWS / 16; js++)
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-            {
-                const int nt = js * 2 + i / 2, at = i % 2 * 2;
-                p[js][i] = pack(logits[nt][at], logits[nt][at + 1]);
-                slopes[js][i] = pack(products[nt][at], products[nt][at + 1]);
-            }
 #if HOPPER
-        const u32 across = D == 64 ? 0 : (u32)(KEY_ROWS * 128 / 16 - 64) << 16; // how far the second 64 columns are
         hold(sumV);
-        hold(sumK);
         products_begin();
 #pragma unroll
         for (int js = 0; js < KEY_ROWS / 16; js++)
         {
             multiply_values(sumV, p[js], descriptor(gt) + across + js * 16 * 128 / 16);
+        }
+        products_commit();
+        products_wait<1>();
+        hold(products);
+#endif
+#pragma unroll
+        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
+        {
+            const float4 sums = *(const float4*)&s.sums[buffer][nt * 8 + (lane & 3) * 2];
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                products[nt][i] = logits[nt][i] * (products[nt][i] - ((i & 1) ? sums.w : sums.y));
+            }
+            slopes[nt / 2][nt % 2 * 2] = pack(products[nt][0], products[nt][1]);
+            slopes[nt / 2][nt % 2 * 2 + 1] = pack(products[nt][2], products[nt][3]);
+        }
+#if HOPPER
+        hold(sumK);
+        products_begin();
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
+        {
             multiply_values(sumK, slopes[js], descriptor(qt) + across + js * 16 * 128 / 16);
         }
         products_commit();
@@ -423,8 +456,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 // blocks that share its stripes. Where turns are given (a zero for each head), a head's sums are added to in the order of its groups, so that they
 // always come out the same: blocks start in the order of their numbers, so that none waits for one which cannot start.
 extern "C" __global__ void __launch_bounds__(KEY_THREADS, (D == 64 ? 2 : 1) + HOPPER)
-key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float* __restrict__ logSums,
-    const float* __restrict__ deltas, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
+key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float2* __restrict__ rowSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
     int workers, const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
@@ -434,7 +466,7 @@ key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __
     const Bounds b = bounds_of(g, p);
     const int anchors = b.initEnd + b.localEnd - b.localStart;
     const long long offset = g.base + head * p.headStride, row0 = (long long)head * p.rows + g.row0;
-    const KeyRows rows = {q + offset, grad + offset, logSums + row0, deltas + row0, g.start, b.end};
+    const KeyRows rows = {q + offset, grad + offset, rowSums + row0, g.start, b.end};
     int* const turn = turns ? turns + head : 0;
     const int ownTurn = group * ofGroup;
     if (part < anchorTiles)

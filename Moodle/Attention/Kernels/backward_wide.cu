@@ -150,7 +150,7 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryUnit& unit,
 // As the kernel of this name in backward.cu. Grid: groups times their blocks of QUERY_UNITS * UNIT rows, heads.
 extern "C" __global__ void __launch_bounds__(QUERY_THREADS, 1)
 query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ output, const u16* __restrict__ grad,
-    const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ deltas, u16* __restrict__ gradQ,
+    const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float2* __restrict__ rowSums, u16* __restrict__ gradQ,
     const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
@@ -207,7 +207,9 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         unit.logSum[h] = valid ? logSums[row0 + row] * LOG2E : INFINITE; // no probability
         if (valid && (lane & 3) == 0)
         {
-            deltas[row0 + row] = unit.delta[h];
+            float2 sums;
+            sums.x = unit.logSum[h], sums.y = unit.delta[h];
+            rowSums[row0 + row] = sums;
         }
     }
     const int count = count_stripes(lists + ((long long)blockIdx.y * p.groups + rows.group) * p.chunks, p.chunks);

@@ -109,7 +109,8 @@ int main(int count, char** arguments)
         return sum;
     };
 
-    Floats states((size_t)Heads * p.tiles * 128 * D, NAN), maxima(Heads * n, NAN), sums(Heads * n, NAN), unitSums((size_t)Heads * blockCount * 2 * (D + 1), NAN), thresholds(Heads * blockCount, NAN), deltas(Heads * n, NAN), gradK(all), gradV(all);
+    Floats states((size_t)Heads * p.tiles * 128 * D, NAN), maxima(Heads * n, NAN), sums(Heads * n, NAN), unitSums((size_t)Heads * blockCount * 2 * (D + 1), NAN), thresholds(Heads * blockCount, NAN), gradK(all), gradV(all);
+    std::vector<float2> rowSums(Heads * n, {NAN, NAN});
     Numbers meanQueries((size_t)(Heads * blockCount + STRIP) * D), output(all, 0x7fff), gradQ(all, 0x7fff);
     std::vector<int> pool(capacity + 1), orders(Heads);
     std::vector<u32> masks(Heads * p.words, 0xdeadbeef), screen((size_t)Heads * strips.size() * chunks * Chunk / 32);
@@ -183,10 +184,10 @@ int main(int count, char** arguments)
         stripe_forward(q.data(), k.data(), v.data(), states.data(), maxima.data(), sums.data(), masks.data(), pool.data(), lists.data(), output.data(), ofRows.data(), p);
     });
     launch(QUERY_THREADS, groupCount * ((groupRows + QUERY_UNITS * UNIT - 1) / (QUERY_UNITS * UNIT)), Heads, [&] {
-        query_backward(q.data(), k.data(), v.data(), output.data(), grad.data(), sums.data(), masks.data(), pool.data(), lists.data(), deltas.data(), gradQ.data(), ofRows.data(), p);
+        query_backward(q.data(), k.data(), v.data(), output.data(), grad.data(), sums.data(), masks.data(), pool.data(), lists.data(), rowSums.data(), gradQ.data(), ofRows.data(), p);
     });
     launch(KEY_THREADS, (anchorTiles + Workers) * Heads * groupCount, 1, [&] {
-        key_backward(q.data(), k.data(), v.data(), grad.data(), sums.data(), deltas.data(), masks.data(), pool.data(), lists.data(), gradK.data(), gradV.data(), more == 2 ? orders.data() : nullptr,
+        key_backward(q.data(), k.data(), v.data(), grad.data(), rowSums.data(), masks.data(), pool.data(), lists.data(), gradK.data(), gradV.data(), more == 2 ? orders.data() : nullptr,
             anchorTiles, Workers, ofRows.data(), p);
     });
 

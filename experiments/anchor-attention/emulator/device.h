@@ -13,14 +13,16 @@ inline u32 shared_address(const void* p)
     }
     return (u32)place;
 }
-inline void copy16(u32 to, const void* from, bool valid)
+template <int Bytes> inline void copy(u32 to, const void* from, bool valid)
 {
-    if (to + 16 > SharedBytes || to % 16 != 0)
+    if (to + Bytes > SharedBytes || to % Bytes != 0)
     {
         fail("a copy to a place outside of shared memory");
     }
-    valid ? memcpy(shared_memory + to, from, 16) : memset(shared_memory + to, 0, 16);
+    valid ? memcpy(shared_memory + to, from, Bytes) : memset(shared_memory + to, 0, Bytes);
 }
+inline void copy16(u32 to, const void* from, bool valid) { copy<16>(to, from, valid); }
+inline void copy8(u32 to, const void* from, bool valid) { copy<8>(to, from, valid); }
 inline void copy_commit() {}
 template <int Pending> inline void copy_wait() {}
 inline void show_to_products() {}
