@@ -5,6 +5,8 @@
 #define KEY_THREADS 128 // 4 warps, each of 16 keys
 #define KEY_ROWS (HOPPER || D == 64 ? 64 : 32)
 #define KEY_FRAGMENTS (!HOPPER && D == 64) // keys and values stay in registers
+#define KEY_BLOCKS ((D == 64 ? 2 : 1) + HOPPER) // at one time on a multiprocessor
+#define KEY_AHEAD (HOPPER && D == 128) // each kind of product runs beside what is made of the one before; three blocks of d = 64 have no registers for that
 
 #if !HOPPER
 #define QUERY_THREADS 256 // 8 warps, each of 16 rows
@@ -292,7 +294,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
         };
         const u32 qt = shared_address(s.q[buffer]), gt = shared_address(s.grad[buffer]);
         // k qT and v gradT: a warp's 16 keys x KEY_ROWS
-#if HOPPER // each kind of product runs beside what is made of the one before
+#if HOPPER
         const u32 across = D == 64 ? 0 : (u32)(KEY_ROWS * 128 / 16 - 64) << 16; // how far the second 64 columns are
         float logits[KEY_ROWS / 8][4], products[KEY_ROWS / 8][4];
         hold(logits);
@@ -304,7 +306,10 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
             const u32 step = ((ks >> 2) * 64 * 128 + (ks & 3) * 32) / 16; // all tiles have 64 rows
             multiply_tiles(logits, descriptor(shared_address(s.k)) + step, descriptor(qt) + step, ks > 0);
         }
-        products_commit();
+        if (KEY_AHEAD)
+        {
+            products_commit();
+        }
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
         {
@@ -313,8 +318,12 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
         }
         products_commit();
         load();
-        products_wait<1>();
+        products_wait<KEY_AHEAD>();
         hold(logits);
+        if (!KEY_AHEAD)
+        {
+            hold(products);
+        }
 #else
         load();
         float logits[KEY_ROWS / 8][4] = {}, products[KEY_ROWS / 8][4] = {};
@@ -347,9 +356,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 #endif
         const bool causalTile = Causal && key(min2(first + BACKWARD_SLOTS, count) - 1) > row;
         u32 p[KEY_ROWS / 16][4], slopes[KEY_ROWS / 16][4];
-#pragma unroll
-        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
-        {
+        auto make_shares = [&](int nt) { // of logits
             const int column = nt * 8 + (lane & 3) * 2;
             const float4 sums = *(const float4*)&s.sums[buffer][column];
 #pragma unroll
@@ -363,8 +370,23 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
             }
             p[nt / 2][nt % 2 * 2] = pack(logits[nt][0], logits[nt][1]);
             p[nt / 2][nt % 2 * 2 + 1] = pack(logits[nt][2], logits[nt][3]);
+        };
+        auto make_slopes = [&](int nt) { // of products
+            const float4 sums = *(const float4*)&s.sums[buffer][nt * 8 + (lane & 3) * 2];
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                products[nt][i] = logits[nt][i] * (products[nt][i] - ((i & 1) ? sums.w : sums.y));
+            }
+            slopes[nt / 2][nt % 2 * 2] = pack(products[nt][0], products[nt][1]);
+            slopes[nt / 2][nt % 2 * 2 + 1] = pack(products[nt][2], products[nt][3]);
+        };
+#if KEY_AHEAD
+#pragma unroll
+        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
+        {
+            make_shares(nt);
         }
-#if HOPPER
         hold(sumV);
         products_begin();
 #pragma unroll
@@ -375,25 +397,31 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
         products_commit();
         products_wait<1>();
         hold(products);
-#endif
 #pragma unroll
         for (int nt = 0; nt < KEY_ROWS / 8; nt++)
         {
-            const float4 sums = *(const float4*)&s.sums[buffer][nt * 8 + (lane & 3) * 2];
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-            {
-                products[nt][i] = logits[nt][i] * (products[nt][i] - ((i & 1) ? sums.w : sums.y));
-            }
-            slopes[nt / 2][nt % 2 * 2] = pack(products[nt][0], products[nt][1]);
-            slopes[nt / 2][nt % 2 * 2 + 1] = pack(products[nt][2], products[nt][3]);
+            make_slopes(nt);
         }
+#else
+#pragma unroll
+        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
+        {
+            make_shares(nt);
+            make_slopes(nt);
+        }
+#endif
 #if HOPPER
+#if !KEY_AHEAD
+        hold(sumV);
+#endif
         hold(sumK);
         products_begin();
 #pragma unroll
         for (int js = 0; js < KEY_ROWS / 16; js++)
         {
+#if !KEY_AHEAD
+            multiply_values(sumV, p[js], descriptor(gt) + across + js * 16 * 128 / 16);
+#endif
             multiply_values(sumK, slopes[js], descriptor(qt) + across + js * 16 * 128 / 16);
         }
         products_commit();
@@ -455,7 +483,7 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 // Adds to the gradients of keys and values, of float32. Grid: group by group and head by head, the tiles of the group's anchor region, then `workers`
 // blocks that share its stripes. Where turns are given (a zero for each head), a head's sums are added to in the order of its groups, so that they
 // always come out the same: blocks start in the order of their numbers, so that none waits for one which cannot start.
-extern "C" __global__ void __launch_bounds__(KEY_THREADS, (D == 64 ? 2 : 1) + HOPPER)
+extern "C" __global__ void __launch_bounds__(KEY_THREADS, KEY_BLOCKS)
 key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float2* __restrict__ rowSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
     int workers, const Group* __restrict__ groups, Shape p)
 {
