@@ -62,6 +62,15 @@ internal sealed unsafe class CudaAttention
     // Whether forward is that of forward_wide.cu: three warp groups of 64 rows, and one that copies.
     private bool IsWide => _hopper && _size == 128;
 
+    // Of backward_wide.cu: so many warp groups of 64 rows, and one that copies.
+    private int QueryUnits => _size == 64 ? 3 : 2;
+
+    private int QueryThreads => _hopper ? 128 * (1 + QueryUnits) : 256;
+
+    private int QueryRows => _hopper ? 64 * QueryUnits : KernelLayout.TileRows;
+
+    private int QueryStages => _hopper ? (_size == 64 ? 5 : 4) : 2;
+
     /// <summary>
     /// Rows over their anchor region, and which keys they take beside it. Launches only, as everything here: numbers come to be on the device later.
     /// </summary>
@@ -155,7 +164,7 @@ internal sealed unsafe class CudaAttention
         using var none = no_grad();
         using var scope = NewDisposeScope();
         var all = _layout.Shape;
-        var deltas = empty(all.Heads, all.Rows, dtype: ScalarType.Float32, device: q.device);
+        var rowSums = empty(all.Heads, all.Rows, 2, dtype: ScalarType.Float32, device: q.device);
         var dq = empty_like(q);
         var (dk, dv) = (zeros_like(k, dtype: ScalarType.Float32), zeros_like(v, dtype: ScalarType.Float32));
         var anchorTiles = (_layout.AnchorKeys + KeysAtOnce - 1) / KeysAtOnce;
@@ -168,13 +177,13 @@ internal sealed unsafe class CudaAttention
             var shape = _shapes[s];
             var groups = _layout.AddressOfGroup(_layout.Slabs[s].FirstGroup);
             times?.EndSelection();
-            _kernels.Launch("query_backward", ((long)shape.Groups * _layout.TilesOfGroup, shape.Heads), 256, QueryShared, shape,
+            _kernels.Launch("query_backward", ((long)shape.Groups * ((shape.GroupRows + QueryRows - 1) / QueryRows), shape.Heads), QueryThreads, QueryShared, shape,
                 q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums, mask,
-                selection.Pool, selection.Lists, deltas.Address(), dq.Address(), groups);
+                selection.Pool, selection.Lists, rowSums.Address(), dq.Address(), groups);
             times?.EndAnchor();
             using var turns = _deterministic ? zeros(shape.Heads, dtype: ScalarType.Int32, device: q.device) : null;
             _kernels.Launch("key_backward", ((long)(anchorTiles + workers) * shape.Heads * shape.Groups, 1), KeyBlock, KeyShared, shape,
-                q.Address(), k.Address(), v.Address(), grad.Address(), selection.LogSums, deltas.Address(), mask,
+                q.Address(), k.Address(), v.Address(), grad.Address(), rowSums.Address(), mask,
                 selection.Pool, selection.Lists, dk.Address(), dv.Address(),
                 turns?.Address() ?? 0, anchorTiles, workers, groups);
             times?.EndSparse();
@@ -210,8 +219,8 @@ internal sealed unsafe class CudaAttention
 
     private KernelShape Shape(MaskSlab slab)
     {
-        // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and their bits the shared memory.
-        var chunk = !IsScreened(slab) ? 2048 : _size == 64 ? 8192 : 4096;
+        // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and two blocks of Hopper's have room on a multiprocessor.
+        var chunk = (_size == 64 ? 4096 : 2048) * (!_hopper && IsScreened(slab) ? 2 : 1);
         int Chunks() => (slab.Length + chunk - 1) / chunk;
         while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.StripBlocks * _layout.Shape.Heads < (long)MeansAtOnce * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
         {
@@ -275,18 +284,18 @@ internal sealed unsafe class CudaAttention
 
     private int SelectThreads => _hopper ? 256 : 128;
 
-    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 128 ? 64 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
+    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 64 ? 256 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
 
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);
 
-    private int QueryShared => (16 * ((2 * KernelLayout.TileRows * Pieces) + (4 * KeysAtOnce * Pieces))) + (Window * sizeof(int));
+    private int QueryShared => (16 * Pieces * ((2 * QueryRows) + (2 * QueryStages * KeysAtOnce))) + (Window * sizeof(int)) + (_hopper ? 2 * QueryStages * sizeof(long) : 0);
 
     private int KeyShared
     {
         get
         {
-            var rows = _size == 64 ? 64 : 32;
+            var rows = _hopper || _size == 64 ? 64 : 32;
             return (16 * ((2 * KeysAtOnce * Pieces) + (4 * rows * Pieces))) + (4 * rows * sizeof(float)) + (Window * sizeof(int));
         }
     }

@@ -1,10 +1,16 @@
 // Backward, from the logarithm of each row's normaliser. Gradients of the queries go row by row over the same keys as forward; those of keys and values
-// key by key: a block takes 64 of the keys that a group attends to, goes over the group's rows, and adds to the keys' sums.
+// key by key: a block takes 64 of the keys that a group attends to, goes over the group's rows, and adds to the keys' sums; by wgmma on compute capability 9.0, where the queries'
+// gradients are those of backward_wide.cu.
 #define BACKWARD_SLOTS 64
+#define KEY_THREADS 128 // 4 warps, each of 16 keys
+#define KEY_ROWS (HOPPER || D == 64 ? 64 : 32)
+#define KEY_FRAGMENTS (!HOPPER && D == 64) // keys and values stay in registers
+#define KEY_BLOCKS ((D == 64 ? 2 : 1) + HOPPER) // at one time on a multiprocessor
+#define KEY_AHEAD (HOPPER && D == 128) // each kind of product runs beside what is made of the one before; three blocks of d = 64 have no registers for that
+
+#if !HOPPER
 #define QUERY_THREADS 256 // 8 warps, each of 16 rows
 #define QUERY_STAGES 2
-#define KEY_THREADS 128   // 4 warps, each of 16 keys
-#define KEY_ROWS (D == 64 ? 64 : 32)
 
 struct QueryShared
 {
@@ -111,10 +117,10 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryRows& rows,
     __syncthreads();
 }
 
-// Gradients of the queries; and for each row the product of output and gradient, which the keys' gradients need. Grid: groups times their row tiles, heads.
+// Gradients of the queries; and for each row what the keys' gradients need: the logarithm of its normaliser, to base 2, and the product of output and gradient. Grid: groups times their row tiles, heads.
 extern "C" __global__ void __launch_bounds__(QUERY_THREADS, 1)
 query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ output, const u16* __restrict__ grad,
-    const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ deltas, u16* __restrict__ gradQ,
+    const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float2* __restrict__ rowSums, u16* __restrict__ gradQ,
     const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
@@ -150,7 +156,9 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         rows.logSum[h] = valid ? logSums[row0 + row] * LOG2E : INFINITE; // no probability
         if (valid && (lane & 3) == 0)
         {
-            deltas[row0 + row] = rows.delta[h];
+            float2 sums;
+            sums.x = rows.logSum[h], sums.y = rows.delta[h];
+            rowSums[row0 + row] = sums;
         }
     }
     copy_wait<0>();
@@ -187,14 +195,15 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     }
 }
 
+#endif
+
 struct KeyShared
 {
     uint4 k[BACKWARD_SLOTS * CHUNKS];
     uint4 v[BACKWARD_SLOTS * CHUNKS];
     uint4 q[2][KEY_ROWS * CHUNKS];
     uint4 grad[2][KEY_ROWS * CHUNKS];
-    float logSums[2][KEY_ROWS];
-    float deltas[2][KEY_ROWS];
+    float2 sums[2][KEY_ROWS]; // as query_backward leaves them
     int list[WINDOW];
 };
 
@@ -212,19 +221,27 @@ __device__ __forceinline__ void add2(float* to, float x, float y)
 struct KeyRows
 {
     const u16 *q, *grad;
-    const float *logSums, *deltas;
+    const float2* sums;
     int start, end;
 };
 
-__device__ __forceinline__ void load_key_rows(KeyShared& s, const KeyRows& r, long long stride, int buffer, int first)
+// Rows [first, first + KEY_ROWS); zeros, which add nothing, from the end on.
+__device__ __forceinline__ void load_key_rows(KeyShared& s, const KeyRows& r, u32 bytes, int buffer, int first)
 {
-    load_rows<KEY_ROWS, KEY_THREADS>(shared_address(s.q[buffer]), r.q, stride, first, r.end);
-    load_rows<KEY_ROWS, KEY_THREADS>(shared_address(s.grad[buffer]), r.grad, stride, first, r.end);
+    const int piece = threadIdx.x % CHUNKS, step = KEY_THREADS / CHUNKS;
+    const u32 place = buffer * (KEY_ROWS * CHUNKS * 16) + at<KEY_ROWS>(threadIdx.x / CHUNKS, piece);
+#pragma unroll
+    for (int i = 0; i < KEY_ROWS / step; i++)
+    {
+        const int row = first + threadIdx.x / CHUNKS + i * step;
+        const u32 from = min2(row, r.end - 1) * bytes + piece * 16; // sequences are shorter than 4 GiB
+        copy16(shared_address(s.q) + place + i * step * 128, (const char*)r.q + from, row < r.end);
+        copy16(shared_address(s.grad) + place + i * step * 128, (const char*)r.grad + from, row < r.end);
+    }
     if (threadIdx.x < KEY_ROWS)
     {
         const int row = first + threadIdx.x;
-        s.logSums[buffer][threadIdx.x] = row < r.end ? r.logSums[row] * LOG2E : INFINITE;
-        s.deltas[buffer][threadIdx.x] = row < r.end ? r.deltas[row] : 0;
+        copy8(shared_address(&s.sums[buffer][threadIdx.x]), r.sums + min2(row, r.end - 1), row < r.end);
     }
 }
 
@@ -240,10 +257,10 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
     {
         row += (key(first) - row) / KEY_ROWS * KEY_ROWS; // earlier rows see none of these keys
     }
-    load_key_rows(s, r, stride, 0, row);
+    load_key_rows(s, r, (u32)stride * 2, 0, row);
     copy_commit();
     float sumK[CHUNKS][4] = {}, sumV[CHUNKS][4] = {};
-#if D == 64
+#if KEY_FRAGMENTS
     u32 kf[KSTEPS][4], vf[KSTEPS][4];
     copy_wait<0>();
     __syncthreads();
@@ -264,19 +281,57 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
     for (int buffer = 0; row < r.end; row += KEY_ROWS, buffer ^= 1)
     {
         copy_wait<0>();
+#if HOPPER
+        show_to_products();
+#endif
         __syncthreads();
-        if (row + KEY_ROWS < r.end)
-        {
-            load_key_rows(s, r, stride, buffer ^ 1, row + KEY_ROWS);
-        }
-        copy_commit();
+        auto load = [&] {
+            if (row + KEY_ROWS < r.end)
+            {
+                load_key_rows(s, r, (u32)stride * 2, buffer ^ 1, row + KEY_ROWS);
+            }
+            copy_commit();
+        };
         const u32 qt = shared_address(s.q[buffer]), gt = shared_address(s.grad[buffer]);
-        float logits[KEY_ROWS / 8][4] = {}, products[KEY_ROWS / 8][4] = {}; // k qT and v gradT: 16 keys x 64 rows
+        // k qT and v gradT: a warp's 16 keys x KEY_ROWS
+#if HOPPER
+        const u32 across = D == 64 ? 0 : (u32)(KEY_ROWS * 128 / 16 - 64) << 16; // how far the second 64 columns are
+        float logits[KEY_ROWS / 8][4], products[KEY_ROWS / 8][4];
+        hold(logits);
+        hold(products);
+        products_begin();
+#pragma unroll
+        for (int ks = 0; ks < KSTEPS; ks++)
+        {
+            const u32 step = ((ks >> 2) * 64 * 128 + (ks & 3) * 32) / 16; // all tiles have 64 rows
+            multiply_tiles(logits, descriptor(shared_address(s.k)) + step, descriptor(qt) + step, ks > 0);
+        }
+        if (KEY_AHEAD)
+        {
+            products_commit();
+        }
+#pragma unroll
+        for (int ks = 0; ks < KSTEPS; ks++)
+        {
+            const u32 step = ((ks >> 2) * 64 * 128 + (ks & 3) * 32) / 16;
+            multiply_tiles(products, descriptor(shared_address(s.v)) + step, descriptor(gt) + step, ks > 0);
+        }
+        products_commit();
+        load();
+        products_wait<KEY_AHEAD>();
+        hold(logits);
+        if (!KEY_AHEAD)
+        {
+            hold(products);
+        }
+#else
+        load();
+        float logits[KEY_ROWS / 8][4] = {}, products[KEY_ROWS / 8][4] = {};
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
         {
             u32 a[4], d[4];
-#if D == 64
+#if KEY_FRAGMENTS
 #pragma unroll
             for (int i = 0; i < 4; i++)
             {
@@ -298,43 +353,102 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
                 multiply(products[nt * 2 + 1], d, b[2], b[3]);
             }
         }
+#endif
         const bool causalTile = Causal && key(min2(first + BACKWARD_SLOTS, count) - 1) > row;
-#pragma unroll
-        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
-        {
+        u32 p[KEY_ROWS / 16][4], slopes[KEY_ROWS / 16][4];
+        auto make_shares = [&](int nt) { // of logits
             const int column = nt * 8 + (lane & 3) * 2;
-            const float2 logSum = *(const float2*)&s.logSums[buffer][column], delta = *(const float2*)&s.deltas[buffer][column];
+            const float4 sums = *(const float4*)&s.sums[buffer][column];
 #pragma unroll
             for (int i = 0; i < 4; i++)
             {
-                float p = exp2_of(fmaf(logits[nt][i], SCALE2, -((i & 1) ? logSum.y : logSum.x)));
+                logits[nt][i] = exp2_of(fmaf(logits[nt][i], SCALE2, -((i & 1) ? sums.z : sums.x)));
                 if (causalTile)
                 {
-                    p = ownKey[i >> 1] > row + column + (i & 1) ? 0 : p;
+                    logits[nt][i] = ownKey[i >> 1] > row + column + (i & 1) ? 0 : logits[nt][i];
                 }
-                logits[nt][i] = p;
-                products[nt][i] = p * (products[nt][i] - ((i & 1) ? delta.y : delta.x));
             }
+            p[nt / 2][nt % 2 * 2] = pack(logits[nt][0], logits[nt][1]);
+            p[nt / 2][nt % 2 * 2 + 1] = pack(logits[nt][2], logits[nt][3]);
+        };
+        auto make_slopes = [&](int nt) { // of products
+            const float4 sums = *(const float4*)&s.sums[buffer][nt * 8 + (lane & 3) * 2];
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+            {
+                products[nt][i] = logits[nt][i] * (products[nt][i] - ((i & 1) ? sums.w : sums.y));
+            }
+            slopes[nt / 2][nt % 2 * 2] = pack(products[nt][0], products[nt][1]);
+            slopes[nt / 2][nt % 2 * 2 + 1] = pack(products[nt][2], products[nt][3]);
+        };
+#if KEY_AHEAD
+#pragma unroll
+        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
+        {
+            make_shares(nt);
         }
+        hold(sumV);
+        products_begin();
 #pragma unroll
         for (int js = 0; js < KEY_ROWS / 16; js++)
         {
-            const u32 a[4] = {pack(logits[js * 2][0], logits[js * 2][1]), pack(logits[js * 2][2], logits[js * 2][3]),
-                pack(logits[js * 2 + 1][0], logits[js * 2 + 1][1]), pack(logits[js * 2 + 1][2], logits[js * 2 + 1][3])};
-            const u32 d[4] = {pack(products[js * 2][0], products[js * 2][1]), pack(products[js * 2][2], products[js * 2][3]),
-                pack(products[js * 2 + 1][0], products[js * 2 + 1][1]), pack(products[js * 2 + 1][2], products[js * 2 + 1][3])};
+            multiply_values(sumV, p[js], descriptor(gt) + across + js * 16 * 128 / 16);
+        }
+        products_commit();
+        products_wait<1>();
+        hold(products);
+#pragma unroll
+        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
+        {
+            make_slopes(nt);
+        }
+#else
+#pragma unroll
+        for (int nt = 0; nt < KEY_ROWS / 8; nt++)
+        {
+            make_shares(nt);
+            make_slopes(nt);
+        }
+#endif
+#if HOPPER
+#if !KEY_AHEAD
+        hold(sumV);
+#endif
+        hold(sumK);
+        products_begin();
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
+        {
+#if !KEY_AHEAD
+            multiply_values(sumV, p[js], descriptor(gt) + across + js * 16 * 128 / 16);
+#endif
+            multiply_values(sumK, slopes[js], descriptor(qt) + across + js * 16 * 128 / 16);
+        }
+        products_commit();
+        products_wait<0>();
+        hold(sumV);
+        hold(sumK);
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
+        {
+            hold(p[js]);
+            hold(slopes[js]);
+        }
+#else
+#pragma unroll
+        for (int js = 0; js < KEY_ROWS / 16; js++)
 #pragma unroll
             for (int dt = 0; dt < CHUNKS / 2; dt++)
             {
                 u32 b[4];
                 fragment_t<KEY_ROWS>(b, gt, js * 16, dt * 2);
-                multiply(sumV[dt * 2], a, b[0], b[1]);
-                multiply(sumV[dt * 2 + 1], a, b[2], b[3]);
+                multiply(sumV[dt * 2], p[js], b[0], b[1]);
+                multiply(sumV[dt * 2 + 1], p[js], b[2], b[3]);
                 fragment_t<KEY_ROWS>(b, qt, js * 16, dt * 2);
-                multiply(sumK[dt * 2], d, b[0], b[1]);
-                multiply(sumK[dt * 2 + 1], d, b[2], b[3]);
+                multiply(sumK[dt * 2], slopes[js], b[0], b[1]);
+                multiply(sumK[dt * 2 + 1], slopes[js], b[2], b[3]);
             }
-        }
+#endif
     }
     if (turn)
     {
@@ -369,9 +483,8 @@ __device__ __forceinline__ void key_gradients(KeyShared& s, const KeyRows& r, co
 // Adds to the gradients of keys and values, of float32. Grid: group by group and head by head, the tiles of the group's anchor region, then `workers`
 // blocks that share its stripes. Where turns are given (a zero for each head), a head's sums are added to in the order of its groups, so that they
 // always come out the same: blocks start in the order of their numbers, so that none waits for one which cannot start.
-extern "C" __global__ void __launch_bounds__(KEY_THREADS, D == 64 ? 2 : 1)
-key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float* __restrict__ logSums,
-    const float* __restrict__ deltas, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
+extern "C" __global__ void __launch_bounds__(KEY_THREADS, KEY_BLOCKS)
+key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ grad, const float2* __restrict__ rowSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float* __restrict__ gradK, float* __restrict__ gradV, int* turns, int anchorTiles,
     int workers, const Group* __restrict__ groups, Shape p)
 {
     extern __shared__ __align__(1024) uint4 memory[];
@@ -381,7 +494,7 @@ key_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __
     const Bounds b = bounds_of(g, p);
     const int anchors = b.initEnd + b.localEnd - b.localStart;
     const long long offset = g.base + head * p.headStride, row0 = (long long)head * p.rows + g.row0;
-    const KeyRows rows = {q + offset, grad + offset, logSums + row0, deltas + row0, g.start, b.end};
+    const KeyRows rows = {q + offset, grad + offset, rowSums + row0, g.start, b.end};
     int* const turn = turns ? turns + head : 0;
     const int ownTurn = group * ofGroup;
     if (part < anchorTiles)

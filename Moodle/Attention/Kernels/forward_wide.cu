@@ -1,8 +1,7 @@
-// Forward for rows of 128 numbers on compute capability 9.0. The state of such rows leaves two blocks of a multiprocessor no registers to address keys and values with, so
-// here one block has a multiprocessor to itself: a warp group copies keys and values, tile by tile, and gives its registers to those that multiply.
+// Forward for rows of 128 numbers on compute capability 9.0. The state of such rows leaves two blocks of a multiprocessor no registers to address keys and values with, so here one
+// block has a multiprocessor to itself. (Rows of 64 numbers were slower so, but for lists of thousands of keys.)
 #if HOPPER && D == 128
-#define UNIT 64      // rows of a warp group that multiplies
-#define UNITS 3      // warp groups that multiply, and share each tile
+#define UNITS 3
 #define WIDE_STAGES 5
 #define WIDE_THREADS (128 * (1 + UNITS))
 #define COPIER_REGISTERS 72
@@ -18,53 +17,12 @@ struct WideShared
     uint4 q[UNITS][UNIT * CHUNKS];
     WideTile tiles[WIDE_STAGES];
     int list[WINDOW];
-    u64 full[WIDE_STAGES], empty[WIDE_STAGES]; // barriers of a stage: all its copies have arrived; all its readers are done
+    u64 full[WIDE_STAGES], empty[WIDE_STAGES];
 };
-
-// Which stage is next, and in which of the barriers' phases.
-struct Stage
-{
-    u32 index, parity;
-    __device__ __forceinline__ void advance()
-    {
-        if (++index == WIDE_STAGES)
-        {
-            index = 0, parity ^= 1;
-        }
-    }
-};
-
-__device__ __forceinline__ void barrier_make(u32 barrier, int count) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory"); }
-__device__ __forceinline__ void barrier_arrive(u32 barrier) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory"); }
-// Arrives when all copies that this thread has begun are there.
-__device__ __forceinline__ void barrier_arrive_with_copies(u32 barrier) { asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory"); }
-__device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity)
-{
-    asm volatile("{ .reg .pred done; again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1; @done bra ready; bra again; ready: }" ::"r"(barrier), "r"(parity) : "memory");
-}
-
-#if F16
-#define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
-#else
-#define WGMMA_WIDE "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
-#endif
-#define FOUR(c, i) "+f"(c[i][0]), "+f"(c[i][1]), "+f"(c[i][2]), "+f"(c[i][3])
-
-// c[64 x 128] += a[64 x 16] b, by four warps. b: 16 rows of two times 64 columns, and its descriptor says how far the second are from the first.
-__device__ __forceinline__ void multiply_rows_wide(float (&c)[CHUNKS][4], const u32 (&a)[4], u32 b)
-{
-    asm volatile("{ .reg .pred p; setp.eq.b32 p, 0, 0; .reg .b32 upper; mov.b32 upper, 0x40000040; .reg .b64 b; " DESCRIPTOR("b", "%68") WGMMA_WIDE
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,"
-        "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, "
-        "{%64,%65,%66,%67}, b, p, 1, 1, 1; }"
-        : FOUR(c, 0), FOUR(c, 1), FOUR(c, 2), FOUR(c, 3), FOUR(c, 4), FOUR(c, 5), FOUR(c, 6), FOUR(c, 7), FOUR(c, 8), FOUR(c, 9), FOUR(c, 10), FOUR(c, 11), FOUR(c, 12),
-          FOUR(c, 13), FOUR(c, 14), FOUR(c, 15)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b) : "memory");
-}
 
 // Descriptors of the first stage's keys and values; further stages and rows are multiples of 16 bytes away.
 __device__ __forceinline__ u32 key_tiles(WideShared& s) { return descriptor(shared_address(s.tiles[0].k)); }
-__device__ __forceinline__ u32 value_tiles(WideShared& s) { return (shared_address(s.tiles[0].v) >> 4) | (u32)(SLOTS * 128 / 16) << 16; }
+__device__ __forceinline__ u32 value_tiles(WideShared& s) { return shared_address(s.tiles[0].v) >> 4 | (u32)(SLOTS * 128 / 16) << 16; }
 #define STAGE_STEP (u32)(sizeof(WideTile) / 16)
 
 // A warp group's rows on their way through the softmax, as RowState has them; but probabilities are relative to m, which may be less than the largest logit by SLACK.
@@ -75,23 +33,6 @@ struct UnitState
     float top[2]; // the largest logit that this thread has met, where the mask asks for it
 };
 #define SLACK 8.0f // 2^8 is a number of half precision too
-
-// What rows see of a tile's slots. Stripes lie before all rows.
-struct SeesAll
-{
-    static constexpr bool Tops = false;
-    __device__ __forceinline__ bool cuts(int) const { return false; }
-    __device__ __forceinline__ int first_row(int) const { return -1; }
-};
-// Of their anchor region rows see what the direction allows.
-struct SeesAnchors
-{
-    static constexpr bool Tops = true;
-    AnchorKeys key;
-    int row; // the first of the warp
-    __device__ __forceinline__ bool cuts(int last) const { return CAUSAL && key(last) > row; }
-    __device__ __forceinline__ int first_row(int slot) const { return CAUSAL ? key(slot) : -1; }
-};
 
 __device__ __forceinline__ void unit_score(float (&logits)[SLOTS / 8][4], u32 queries, u32 keys)
 {
@@ -194,24 +135,9 @@ __device__ __forceinline__ void unit_blend(UnitState& state, const u32 (&p)[SLOT
 #pragma unroll
     for (int js = 0; js < SLOTS / 16; js++)
     {
-        multiply_rows_wide(state.o, p[js], values + js * 16 * 128 / 16);
+        multiply_values(state.o, p[js], values + js * 16 * 128 / 16);
     }
     products_commit();
-}
-
-// Waits until a tile is there, for products as well.
-__device__ __forceinline__ void take_tile(u32 full, const Stage& stage)
-{
-    barrier_wait(full + stage.index * 8, stage.parity);
-    show_to_products();
-}
-
-__device__ __forceinline__ void give_back(u32 empty, u32 stage)
-{
-    if ((threadIdx.x & 31) == 0)
-    {
-        barrier_arrive(empty + stage * 8);
-    }
 }
 
 // A warp group goes on with the softmax over the first `count` of `copied` keys. The logits of the next tile are begun behind the products with this one's values.
@@ -223,10 +149,10 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         return;
     }
     const u32 full = shared_address(s.full), empty = shared_address(s.empty), keys = key_tiles(s), values = value_tiles(s);
-    Stage stage = {};
+    Stage<WIDE_STAGES> stage = {};
     float logits[SLOTS / 8][4];
     u32 p[SLOTS / 16][4];
-    take_tile(full, stage);
+    take_tile(full, stage.index, stage.parity);
     unit_score(logits, queries, keys);
     products_wait<0>();
     hold(logits);
@@ -237,7 +163,7 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         unit_blend(state, p, values + stage.index * STAGE_STEP);
         const u32 before = stage.index;
         stage.advance();
-        take_tile(full, stage);
+        take_tile(full, stage.index, stage.parity);
         unit_score(logits, queries, keys + stage.index * STAGE_STEP);
         products_wait<1>();
         hold(state.o);
@@ -260,124 +186,6 @@ __device__ __forceinline__ void unit_attend(WideShared& s, UnitState& state, u32
         stage.advance();
         barrier_wait(full + stage.index * 8, stage.parity);
     }
-}
-
-// A group's stripes, all together: by one warp.
-__device__ __forceinline__ int count_stripes(const Listed* lists, int chunks)
-{
-    int count = 0;
-    for (int i = threadIdx.x & 31; i < chunks; i += 32)
-    {
-        count += lists[i].count;
-    }
-#pragma unroll
-    for (int step = 1; step < 32; step *= 2)
-    {
-        count += __shfl_xor_sync(ALL, count, step);
-    }
-    return count;
-}
-
-// What the first warp group does: it copies keys and values, tile after tile.
-struct Copier
-{
-    const char *keys, *values; // of the sequence's first token
-    u32 bytes;                 // of a token
-    u32 full, empty, place;
-    int piece, row; // a thread copies the same piece of rows that are 8 apart
-    Stage stage;
-
-    __device__ __forceinline__ Copier(WideShared& s, const u16* k, const u16* v, const Shape& p)
-        : keys((const char*)k), values((const char*)v), bytes((u32)p.rowStride * 2), full(shared_address(s.full)), empty(shared_address(s.empty)), piece(threadIdx.x & 15),
-          row(threadIdx.x >> 4), stage({0, 1})
-    {
-        place = shared_address(s.tiles) + at<SLOTS>(row, piece);
-    }
-
-    // The keys in slots [first, first + SLOTS), which the caller tells for each slot: there must be as many.
-    template <class Keys> __device__ __forceinline__ void copy(int first, const Keys& key)
-    {
-        u32 from[SLOTS / 8];
-#pragma unroll
-        for (int i = 0; i < SLOTS / 8; i++)
-        {
-            from[i] = (u32)key(first + row + i * 8);
-        }
-        barrier_wait(empty + stage.index * 8, stage.parity);
-        const u32 to = place + stage.index * (u32)sizeof(WideTile);
-#pragma unroll
-        for (int i = 0; i < SLOTS / 8; i++)
-        {
-            const u32 offset = from[i] * bytes + piece * 16; // sequences are shorter than 4 GiB
-            copy16(to + i * 8 * 128, keys + offset, true);
-            copy16(to + i * 8 * 128 + SLOTS * CHUNKS * 16, values + offset, true);
-        }
-        barrier_arrive_with_copies(full + stage.index * 8);
-        stage.advance();
-    }
-};
-
-// A block's rows: up to UNITS units of a group.
-struct WideRows
-{
-    int group, firstUnit, units, end; // units: those that have rows
-    Group g;
-
-    __device__ __forceinline__ WideRows(const Group* groups, const Shape& p)
-    {
-        const int blocks = (p.groupRows + UNITS * UNIT - 1) / (UNITS * UNIT);
-        group = blockIdx.x / blocks, firstUnit = blockIdx.x % blocks * UNITS;
-        g = groups[group];
-        end = min2(g.length, g.start + p.groupRows);
-        units = min2(UNITS, (end - g.start + UNIT - 1) / UNIT - firstUnit);
-    }
-
-    __device__ __forceinline__ int first_row(int unit) const { return g.start + (firstUnit + unit) * UNIT; }
-
-    // Where a unit's unfinished output is kept: each thread's numbers, 16 bytes at a time.
-    __device__ __forceinline__ float4* state_of(float* states, int unit, const Shape& p) const
-    {
-        const long long place = ((long long)blockIdx.y * p.tiles + group * tiles_of(p)) * (ROWS / UNIT) + firstUnit + unit;
-        return (float4*)states + place * (CHUNKS * 128) + (threadIdx.x & 127);
-    }
-};
-
-__device__ __forceinline__ void make_barriers(WideShared& s, int units)
-{
-    if (threadIdx.x == 0)
-    {
-        for (int i = 0; i < WIDE_STAGES; i++)
-        {
-            barrier_make(shared_address(s.full + i), 128);
-            barrier_make(shared_address(s.empty + i), units * 4);
-        }
-    }
-    __syncthreads();
-}
-
-// Of the block's warp groups the copying one is -1; a number of which the compiler knows that all threads of a warp have the same.
-__device__ __forceinline__ int unit_of_thread() { return __shfl_sync(ALL, threadIdx.x >> 7, 0) - 1; }
-__device__ __forceinline__ void become_copier() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COPIER_REGISTERS)); }
-__device__ __forceinline__ void become_unit() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(UNIT_REGISTERS)); }
-
-// Begins to copy a unit's queries, the last row again where there are no more; what it returns may be multiplied after unit_wait.
-__device__ __forceinline__ u32 load_queries(WideShared& s, int unit, const u16* q, long long stride, int first, int end)
-{
-    const u32 tile = shared_address(s.q[0]) + unit * (UNIT * CHUNKS * 16);
-#pragma unroll
-    for (int i = 0; i < UNIT / 8; i++)
-    {
-        const int piece = threadIdx.x & 15, row = (threadIdx.x >> 4 & 7) + i * 8;
-        copy16(tile + at<UNIT>(row, piece), q + min2(first + row, end - 1) * stride + piece * 8, true);
-    }
-    copy_commit();
-    return descriptor(tile);
-}
-__device__ __forceinline__ void unit_wait(int unit)
-{
-    copy_wait<0>();
-    show_to_products();
-    wait_for_group<128>(2 + unit);
 }
 
 // The sums of a unit's queries and of their anchors, for unit_means. sums: [D + 1].
@@ -433,24 +241,22 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     {
         *pool = 0;
     }
-    const WideRows rows(groups, p);
+    const WideRows<UNITS> rows(groups, p);
     if (rows.units <= 0)
     {
         return;
     }
-    make_barriers(s, rows.units);
+    make_barriers(s.full, s.empty, rows.units * 4);
     const int unit = unit_of_thread();
     const Group& g = rows.g;
     const Bounds b = bounds_of(g, p);
     const long long offset = g.base + blockIdx.y * p.headStride;
     const AnchorKeys key(b);
-    // Of the keys from a group's first row on, causal rows need those up to the last of them.
-    auto keys_of = [&](int last) { return b.initEnd - b.localStart + (CAUSAL ? min2(b.localEnd, rows.first_row(last + 1)) : b.localEnd); };
-    const int copied = keys_of(rows.units - 1);
+    const int copied = rows.anchor_keys(rows.units - 1, b);
     if (unit < 0)
     {
-        become_copier();
-        Copier copier(s, k + offset, v + offset, p);
+        become_copier<COPIER_REGISTERS>();
+        Copier<SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
         for (int first = 0; first < copied; first += SLOTS)
         {
             copier.copy(first, [&](int slot) { return key(min2(slot, copied - 1)); });
@@ -458,17 +264,17 @@ anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
         return;
     }
 
-    become_unit();
+    become_unit<UNIT_REGISTERS>();
     if (unit >= rows.units)
     {
         return;
     }
     const int lane = threadIdx.x & 31, firstRow = rows.first_row(unit), warpRow = firstRow + (threadIdx.x >> 5 & 3) * 16, ownRow = warpRow + (lane >> 2);
-    const u32 queries = load_queries(s, unit, q + offset, p.rowStride, firstRow, rows.end);
+    const u32 queries = load_unit(s.q, unit, q + offset, p.rowStride, firstRow, rows.end);
     UnitState state = {};
     state.m[0] = state.m[1] = state.top[0] = state.top[1] = -INFINITE;
     unit_wait(unit);
-    unit_attend(s, state, queries, keys_of(unit), copied, SeesAnchors{key, warpRow}, ownRow);
+    unit_attend(s, state, queries, rows.anchor_keys(unit, b), copied, SeesAnchors{key, warpRow}, ownRow);
 #pragma unroll
     for (int h = 0; h < 2; h++)
     {
@@ -531,46 +337,31 @@ stripe_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
 {
     extern __shared__ __align__(1024) uint4 memory[];
     WideShared& s = *(WideShared*)memory;
-    const WideRows rows(groups, p);
+    const WideRows<UNITS> rows(groups, p);
     if (rows.units <= 0)
     {
         return;
     }
-    make_barriers(s, rows.units);
+    make_barriers(s.full, s.empty, rows.units * 4);
     const int unit = unit_of_thread();
     const Group& g = rows.g;
     const long long offset = g.base + blockIdx.y * p.headStride;
     if (unit < 0)
     {
-        become_copier();
-        Copier copier(s, k + offset, v + offset, p);
+        become_copier<COPIER_REGISTERS>();
+        Copier<SLOTS, WIDE_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
         Stripes<128, 1> stripes(masks, pool, lists, rows.group, g, blockIdx.y, p, s.list);
-        for (int count = stripes.next(); count > 0; count = stripes.next())
-        {
-            const int more = -count & (SLOTS - 1); // fill the last tile; those who multiply leave them out
-            if (more > 0)
-            {
-                if (threadIdx.x < more)
-                {
-                    s.list[count + threadIdx.x] = s.list[count - 1];
-                }
-                wait_for_group<128>(1);
-            }
-            for (int first = 0; first < count; first += SLOTS)
-            {
-                copier.copy(first, ListedKeys{s.list});
-            }
-        }
+        copier.copy_stripes(stripes, s.list);
         return;
     }
 
-    become_unit();
+    become_unit<UNIT_REGISTERS>();
     if (unit >= rows.units)
     {
         return;
     }
     const int lane = threadIdx.x & 31, firstRow = rows.first_row(unit), ownRow = firstRow + (threadIdx.x >> 5 & 3) * 16 + (lane >> 2);
-    const u32 queries = load_queries(s, unit, q + offset, p.rowStride, firstRow, rows.end);
+    const u32 queries = load_unit(s.q, unit, q + offset, p.rowStride, firstRow, rows.end);
     UnitState state;
     const float4* const from = rows.state_of((float*)states, unit, p);
 #pragma unroll

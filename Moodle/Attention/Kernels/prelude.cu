@@ -60,11 +60,16 @@ __device__ __forceinline__ int candidates_end(const Bounds& b) { return CAUSAL ?
 
 __device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
 
-// 16 bytes from global to shared memory; zeros where valid is false.
+// 16 bytes, or 8, from global to shared memory; zeros where valid is false.
 __device__ __forceinline__ void copy16(u32 to, const void* from, bool valid)
 {
     const int bytes = valid ? 16 : 0;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes));
+}
+__device__ __forceinline__ void copy8(u32 to, const void* from, bool valid)
+{
+    const int bytes = valid ? 8 : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(to), "l"(from), "r"(bytes));
 }
 __device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_group;"); }
 template <int Pending> __device__ __forceinline__ void copy_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory"); }
@@ -193,6 +198,12 @@ __device__ __forceinline__ float quad_sum(float x)
     return x + __shfl_xor_sync(ALL, x, 2);
 }
 
+__device__ __forceinline__ int sum_of_warp(int x)
+{
+    int sum;
+    asm volatile("redux.sync.add.s32 %0, %1, 0xffffffff;" : "=r"(sum) : "r"(x));
+    return sum;
+}
 // The sum of x over the warp's threads up to this one.
 __device__ __forceinline__ int sum_up_to(int x)
 {

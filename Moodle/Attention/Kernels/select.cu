@@ -253,7 +253,8 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
 }
 
 #define SELECT_THREADS (STRIP * 2)
-#define SELECT_KEYS (HOPPER && D == 128 ? 64 : 128) // of a tile
+#define SELECT_TILE (HOPPER && D == 128 ? 64 : 128) // keys whose products are made at one time
+#define SELECT_KEYS (SELECT_TILE * (1 + HOPPER)) // that lie in shared memory together
 
 // Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
 struct SelectShared
@@ -266,6 +267,15 @@ struct SelectShared
     float thresholds[STRIP];
     int totals[SELECT_THREADS / 32];
 };
+
+// The bits of eight slots by each of four threads, of which the first has slots 0, 1, 8, 9, 16, 17, 24 and 25 and the others those behind, in the order of slots: 4 x 4 pairs, transposed.
+__device__ __forceinline__ u32 slots_in_order(u32 x)
+{
+    u32 moved = (x ^ x >> 6) & 0x00cc00cc;
+    x ^= moved ^ moved << 6;
+    moved = (x ^ x >> 12) & 0x0000f0f0;
+    return x ^ moved ^ moved << 12;
+}
 
 // Looks at a chunk of keys for a strip, and writes the list of every group. A slot holds a key of the chunk: all of them, or those that the screen leaves.
 // mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: every four warps have 64 mean queries and all keys of a tile, other blocks of threads
@@ -332,17 +342,25 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         return;
     }
     const int used = (slots + 127) / 128 * 4; // words
-    for (int i = threadIdx.x; i < owned * used; i += SELECT_THREADS)
+    for (int i = threadIdx.x; i < owned * words; i += SELECT_THREADS)
     {
-        bits[i / used * words + i % used] = 0;
+        bits[i] = 0;
     }
     __syncthreads();
 
     const u16* keys = k + g.base + head * p.headStride;
-    auto load = [&](int at, int buffer) {
-        if (at < slots)
+    const u32 place = shared_address(s.k[0]) + at<SELECT_KEYS>(threadIdx.x / CHUNKS, threadIdx.x % CHUNKS), bytes = (u32)p.rowStride * 2;
+    const int step = SELECT_THREADS / CHUNKS; // keys that are copied at once
+    auto load = [&](int first, int buffer) {
+        if (first < slots)
         {
-            load_rows<SELECT_KEYS, SELECT_THREADS>(shared_address(s.k[buffer]), keys, p.rowStride, at, slots, key_of);
+#pragma unroll
+            for (int i = 0; i < SELECT_KEYS / step; i++)
+            {
+                // Behind the last slot that one again: it is no candidate there.
+                const u32 offset = (u32)key_of(min2(first + (int)threadIdx.x / CHUNKS + i * step, slots - 1)) * bytes + threadIdx.x % CHUNKS * 16;
+                copy16(place + buffer * (SELECT_KEYS * CHUNKS * 16) + i * step * 128, (const char*)keys + offset, true);
+            }
         }
         copy_commit();
     };
@@ -375,7 +393,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     __syncthreads();
 
 #if HOPPER
-    const int Rows = 1, Keys = SELECT_KEYS, warpBlock = warp * 16, warpKey = 0;
+    const int Rows = 1, Keys = SELECT_TILE, warpBlock = warp * 16, warpKey = 0;
 #else
     const int Rows = 2, Keys = 64, warpBlock = warp % (STRIP / 32) * 32, warpKey = warp / (STRIP / 32) * 64;
     u32 a[Rows][KSTEPS][4];
@@ -401,17 +419,18 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         }
     }
     // Few keys are selected: the largest of eight products is compared first. As integers floats above 0 are in the same order, and what is not a number (the
-    // products' kind has no sign) is above all.
+    // products' kind has no sign) is above all; where the threshold is not above 0, all are looked at.
     int reach[Rows][2];
-    bool positive[Rows][2];
+    u32* marks[Rows][2]; // the group's bits
 #pragma unroll
     for (int mt = 0; mt < Rows; mt++)
 #pragma unroll
         for (int h = 0; h < 2; h++)
         {
-            reach[mt][h] = __float_as_int(threshold[mt][h]);
-            positive[mt][h] = threshold[mt][h] > 0;
+            reach[mt][h] = threshold[mt][h] > 0 ? __float_as_int(threshold[mt][h]) : 0x80000000;
+            marks[mt][h] = bits + group[mt][h] * words + warpKey / 32;
         }
+    // A thread has two slots in a row, of every eight; in a word it puts its eight bits together, to be put in order later.
     auto mark = [&](const float (&c)[Rows][Keys / 8][4], int at) {
 #pragma unroll
         for (int mt = 0; mt < Rows; mt++)
@@ -426,54 +445,56 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                     {
                         top = max2(top, __float_as_int(c[mt][w * 4 + i / 2][h * 2 + i % 2]));
                     }
-                    if (top < reach[mt][h] && positive[mt][h])
+                    if (top >= reach[mt][h])
                     {
-                        continue;
-                    }
-                    u32 word = 0;
+                        // The signs of what is left of them without the threshold: what is not a number has none and is taken, so that it shows in the output as it does in dense attention.
+                        u32 less = 0;
 #pragma unroll
-                    for (int nt = 0; nt < 4; nt++)
-#pragma unroll
-                        for (int e = 0; e < 2; e++)
+                        for (int i = 7; i >= 0; i--)
                         {
-                            // Not "at least": what is not a number is taken, and shows in the output as it does in dense attention.
-                            word |= !(c[mt][w * 4 + nt][h * 2 + e] < threshold[mt][h]) ? 1u << (nt * 8 + e) : 0;
+                            less = less << 1 | (u32)__float_as_int(c[mt][w * 4 + i / 2][h * 2 + i % 2] - threshold[mt][h]) >> 31;
                         }
-                    if (word != 0 && group[mt][h] >= 0)
-                    {
-                        atomicOr(&bits[group[mt][h] * words + (at + warpKey) / 32 + w], word << ((lane & 3) * 2));
+                        if (group[mt][h] >= 0)
+                        {
+                            atomicOr(marks[mt][h] + at / 32 + w, (less ^ 0xff) << ((lane & 3) * 8));
+                        }
                     }
                 }
     };
-    for (int at = 0, buffer = 0; at < slots; at += SELECT_KEYS, buffer ^= 1)
+#if HOPPER
+    const u32 means = descriptor(shared_address(s.q)) + __shfl_sync(ALL, warp >> 2, 0) * 64 * 8, tiles = descriptor(shared_address(s.k)); // the shuffle tells the compiler that a warp has one
+#endif
+    for (int first = 0, buffer = 0; first < slots; first += SELECT_KEYS, buffer ^= 1)
     {
-        float c[Rows][Keys / 8][4];
 #if HOPPER
         show_to_products();
         __syncthreads();
-        products_begin();
+        for (int part = 0; part < SELECT_KEYS / Keys && first + part * Keys < slots; part++)
+        {
+            float c[Rows][Keys / 8][4];
+            const u32 tile = tiles + (buffer * (SELECT_KEYS * CHUNKS) + part * (Keys * 8));
+            products_begin();
 #pragma unroll
-        for (int ks = 0; ks < KSTEPS; ks++)
+            for (int ks = 0; ks < KSTEPS; ks++)
 #pragma unroll
-            for (int part = 0; part < Keys / 64; part++)
+                for (int half = 0; half < Keys / 64; half++)
+                {
+                    multiply_tiles(&c[0][half * 8], means + (ks >> 2) * STRIP * 8 + (ks & 3) * 2, tile + (ks >> 2) * SELECT_KEYS * 8 + half * 64 * 8 + (ks & 3) * 2, ks > 0);
+                }
+            products_commit();
+            if (part == 0)
             {
-                multiply_tiles(&c[0][part * 8], descriptor(shared_address(s.q)) + (ks >> 2) * STRIP * 8 + (warp >> 2) * 64 * 8 + (ks & 3) * 2,
-                    descriptor(shared_address(s.k[buffer])) + (ks >> 2) * Keys * 8 + part * 64 * 8 + (ks & 3) * 2, ks > 0);
+                load(first + SELECT_KEYS, buffer ^ 1);
             }
-        products_commit();
-        load(at + SELECT_KEYS, buffer ^ 1);
-        products_wait<0>();
-        hold(c[0]);
-        mark(c, at);
+            products_wait<0>();
+            hold(c[0]);
+            mark(c, first + part * Keys);
+        }
         copy_wait<0>();
 #else
-        load(at + SELECT_KEYS, buffer ^ 1);
+        load(first + SELECT_KEYS, buffer ^ 1);
         const u32 tile = shared_address(s.k[buffer]);
-#pragma unroll
-        for (int i = 0; i < Rows * Keys / 2; i++)
-        {
-            c[i / (Keys / 2)][i / 4 % (Keys / 8)][i % 4] = 0;
-        }
+        float c[Rows][Keys / 8][4] = {};
 #pragma unroll
         for (int ks = 0; ks < KSTEPS; ks++)
 #pragma unroll
@@ -488,29 +509,33 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                     multiply(c[mt][nt * 2 + 1], a[mt][ks], b[2], b[3]);
                 }
             }
-        mark(c, at);
+        mark(c, first);
         copy_wait<0>();
         __syncthreads();
 #endif
     }
     __syncthreads();
 
-    // Words of 32 slots: only candidates of the group stay, and are counted.
+    // Words of 32 slots, whose bits are put in order: only candidates of the group stay, and are counted.
     for (int i = warp; i < owned; i += SELECT_THREADS / 32)
     {
         const Bounds b = s.bounds[i];
+        const bool candidates = b.initEnd <= 0 && (b.localStart >= b.candidateEnd || b.localEnd <= 0) && b.candidateEnd >= used * 32; // all slots
         int count = 0;
         for (int word = lane; word < used; word += 32)
         {
-            const int slot = word * 32;
-            u32 x = bits[i * words + word];
-            x &= ~below(b.initEnd - slot);                              // the first keys
-            x &= below(b.localStart - slot) | ~below(b.localEnd - slot); // the window
-            x &= below(b.candidateEnd - slot);
+            u32 x = slots_in_order(bits[i * words + word]);
+            if (!candidates)
+            {
+                const int slot = word * 32;
+                x &= ~below(b.initEnd - slot);                              // the first keys
+                x &= below(b.localStart - slot) | ~below(b.localEnd - slot); // the window
+                x &= below(b.candidateEnd - slot);
+            }
             bits[i * words + word] = x;
             count += __popc(x);
         }
-        count = __shfl_sync(ALL, sum_up_to(count), 31);
+        count = sum_of_warp(count);
         if (lane == 0)
         {
             s.places[i] = count;
@@ -550,9 +575,11 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         }
     }
     __syncthreads();
+    // A lane's words follow each other.
+    const int wordsOfLane = (used + 31) / 32, firstWord = min2(lane * wordsOfLane, used), endWord = min2(firstWord + wordsOfLane, used);
     for (int i = warp; i < owned; i += SELECT_THREADS / 32)
     {
-        int place = s.places[i];
+        const int place = s.places[i];
         u32* const mask = masks + head * p.words + s.masks[i];
         if (place < 0)
         {
@@ -566,23 +593,30 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
                 continue;
             }
         }
-        for (int first = 0; first < used; first += 32)
+        int count = 0;
+        for (int word = firstWord; word < endWord; word++)
         {
-            u32 word = first + lane < used ? bits[i * words + first + lane] : 0;
-            const int upTo = sum_up_to(__popc(word));
-            for (int to = place + upTo - __popc(word); word != 0; word &= word - 1, to++)
+            count += __popc(bits[i * words + word]);
+        }
+        if (!__any_sync(ALL, count > 0))
+        {
+            continue;
+        }
+        int to = place + sum_up_to(count) - count;
+        for (int word = firstWord; word < endWord; word++)
+        {
+            for (u32 x = bits[i * words + word]; x != 0; x &= x - 1)
             {
-                const int key = key_of((first + lane) * 32 + __ffs(word) - 1);
+                const int key = key_of(word * 32 + __ffs(x) - 1);
                 if (place < 0)
                 {
                     atomicOr(&mask[key / 32], 1u << (key & 31));
                 }
                 else
                 {
-                    pool[to] = key;
+                    pool[to++] = key;
                 }
             }
-            place += place < 0 ? 0 : __shfl_sync(ALL, upTo, 31);
         }
     }
 }
