@@ -9,7 +9,7 @@ namespace Moodle.Attention.Cuda;
 internal static class AttentionKernels
 {
     private const string Resources = "Moodle.Attention.Kernels.";
-    private static readonly string[] s_files = ["prelude.cu", "forward.cu", "units.cu", "forward_wide.cu", "select.cu", "backward_wide.cu", "backward.cu"];
+    private static readonly string[] s_files = ["prelude.cu", "forward.cu", "units.cu", "forward_wide.cu", "select.cu", "query_backward.cu", "query_wide.cu", "key_backward.cu"];
     private static readonly Lazy<string> s_source = new(() => string.Join('\n', s_files.Select(Read)));
     private static readonly ConcurrentDictionary<(int Device, int Size, ScalarType Type, bool Causal), Lazy<CudaModule>> s_modules = new();
 

@@ -62,7 +62,7 @@ internal sealed unsafe class CudaAttention
     // Whether forward is that of forward_wide.cu: three warp groups of 64 rows, and one that copies.
     private bool IsWide => _hopper && _size == 128;
 
-    // Of backward_wide.cu: so many warp groups of 64 rows, and one that copies.
+    // Of query_wide.cu: so many warp groups of 64 rows, and one that copies.
     private int QueryUnits => _size == 64 ? 3 : 2;
 
     private int QueryThreads => _hopper ? 128 * (1 + QueryUnits) : 256;

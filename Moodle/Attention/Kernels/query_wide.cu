@@ -1,4 +1,4 @@
-// Gradients of the queries on compute capability 9.0, by the warp groups of forward_wide.cu.
+// Gradients of the queries on compute capability 9.0, by the warp groups of units.cu.
 #if HOPPER
 #define QUERY_SLOTS 64
 #define QUERY_UNITS (D == 64 ? 3 : 2) // a unit's sums and two kinds of products are many registers
@@ -147,7 +147,7 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryUnit& unit,
     }
 }
 
-// As the kernel of this name in backward.cu. Grid: groups times their blocks of QUERY_UNITS * UNIT rows, heads.
+// As the kernel of this name in query_backward.cu. Grid: groups times their blocks of QUERY_UNITS * UNIT rows, heads.
 extern "C" __global__ void __launch_bounds__(QUERY_THREADS, 1)
 query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, const u16* __restrict__ output, const u16* __restrict__ grad,
     const float* __restrict__ logSums, const u32* __restrict__ masks, const int* __restrict__ pool, const Listed* __restrict__ lists, float2* __restrict__ rowSums, u16* __restrict__ gradQ,
