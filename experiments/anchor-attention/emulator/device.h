@@ -130,11 +130,9 @@ inline void by_values(float (*c)[4], const u32 (&a)[4], u32 b, int columns)
 {
     product(c, a, columns, true, [](WarpGroup& group, int row, int k) { return group.factor(row, k); }, [=](int k, int column) { return of_column(b, k, column); });
 }
-inline void by_keys(float (*c)[4], u32 a, u32 b, int add, int columns)
+inline void multiply_tiles(float (*c)[4], u32 a, u32 b, int add)
 {
-    product(c, nullptr, columns, add != 0, [=](WarpGroup&, int row, int k) { return of_row(a, row, k); }, [=](int k, int column) { return of_row(b, column, k); });
+    product(c, nullptr, 64, add != 0, [=](WarpGroup&, int row, int k) { return of_row(a, row, k); }, [=](int k, int column) { return of_row(b, column, k); });
 }
 inline void multiply_rows(float (*c)[4], const u32 (&a)[4], u32 b) { by_values(c, a, b, 64); }
 inline void multiply_values(float (*c)[4], const u32 (&a)[4], u32 b) { by_values(c, a, b, D); }
-inline void multiply_tiles(float (*c)[4], u32 a, u32 b, int add) { by_keys(c, a, b, add, 64); }
-inline void multiply_tiles_wide(float (*c)[4], u32 a, u32 b, int add) { by_keys(c, a, b, add, 128); }

@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).parent
 KERNELS = HERE.parents[2] / "Moodle" / "Attention" / "Kernels"
 FILES = ["prelude.cu", "forward.cu", "units.cu", "forward_wide.cu", "select.cu", "query_backward.cu", "query_wide.cu", "key_backward.cu"]
 ASSEMBLY = """shared_address copy16 copy8 copy_commit copy_wait load_matrix load_matrix_transposed multiply products_begin products_commit products_wait hold show_to_products
-    multiply_rows multiply_tiles multiply_tiles_wide multiply_values pack low_of high_of exp2_of wait_for_group barrier_make barrier_arrive barrier_arrive_with_copies barrier_wait
+    multiply_rows multiply_tiles multiply_values pack low_of high_of exp2_of wait_for_group barrier_make barrier_arrive barrier_arrive_with_copies barrier_wait
     become_copier become_unit add2 sum_of_warp""".split()
 
 
