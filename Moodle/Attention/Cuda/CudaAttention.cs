@@ -20,9 +20,6 @@ internal sealed unsafe class CudaAttention
 
     private const int KeysAtOnce = 64;
     private const int KeyBlock = 128;
-    private const int WideRows = 3 * 64;
-    private const int WideThreads = 4 * 128;
-    private const int WideStages = 5;
     private const int Window = 2048;
     private const int MeansAtOnce = 192; // mean queries that a multiprocessor should have
     private const int ScreenShare = 1024; // keys of a block of screen_keys
@@ -57,10 +54,12 @@ internal sealed unsafe class CudaAttention
 
     private int Pieces => _size / 8; // of 16 bytes in a row
 
-    private int ForwardThreads => _hopper ? 256 : 128;
-
     // Whether forward is that of forward_wide.cu: three warp groups of 64 rows, and one that copies.
     private bool IsWide => _hopper && _size == 128;
+
+    private int ForwardThreads => IsWide ? 4 * 128 : _hopper ? 256 : 128;
+
+    private int ForwardRows => IsWide ? 3 * 64 : KernelLayout.TileRows;
 
     // Of query_wide.cu: so many warp groups of 64 rows, and one that copies.
     private int QueryUnits => _size == 64 ? 3 : 2;
@@ -86,12 +85,12 @@ internal sealed unsafe class CudaAttention
         times?.Start();
         if (IsWide)
         {
-            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), WideThreads, WideShared, shape,
+            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.UnitSums, selection.Pool, _layout.AddressOfGroup(0));
         }
         else
         {
-            _kernels.Launch("anchor_forward", ForwardGrid(_layout.Groups), ForwardThreads, ForwardShared, shape,
+            _kernels.Launch("anchor_forward", RowGrid(_layout.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States, selection.Maxima, selection.LogSums, selection.MeanQueries, selection.Thresholds,
                 selection.Pool, _layout.AddressOfGroup(0));
         }
@@ -136,7 +135,7 @@ internal sealed unsafe class CudaAttention
             times?.EndSelection();
             var (shape, first) = (_shapes[s], _layout.Slabs[s].FirstGroup);
             var tile = (long)first * _layout.TilesOfGroup;
-            _kernels.Launch("stripe_forward", ForwardGrid(shape.Groups), IsWide ? WideThreads : ForwardThreads, IsWide ? WideShared : ForwardShared, shape,
+            _kernels.Launch("stripe_forward", RowGrid(shape.Groups, ForwardRows), ForwardThreads, ForwardShared, shape,
                 q.Address(), k.Address(), v.Address(), selection.States + (nint)(tile * KernelLayout.TileRows * _size * sizeof(float)),
                 selection.Maxima, selection.LogSums, mask, selection.Pool, selection.Lists, output.Address(), _layout.AddressOfGroup(first));
             times?.EndSparse();
@@ -177,7 +176,7 @@ internal sealed unsafe class CudaAttention
             var shape = _shapes[s];
             var groups = _layout.AddressOfGroup(_layout.Slabs[s].FirstGroup);
             times?.EndSelection();
-            _kernels.Launch("query_backward", ((long)shape.Groups * ((shape.GroupRows + QueryRows - 1) / QueryRows), shape.Heads), QueryThreads, QueryShared, shape,
+            _kernels.Launch("query_backward", RowGrid(shape.Groups, QueryRows), QueryThreads, QueryShared, shape,
                 q.Address(), k.Address(), v.Address(), output.Address(), grad.Address(), selection.LogSums, mask,
                 selection.Pool, selection.Lists, rowSums.Address(), dq.Address(), groups);
             times?.EndAnchor();
@@ -214,8 +213,8 @@ internal sealed unsafe class CudaAttention
     /// <param name="slab">Its index.</param>
     public KernelShape ShapeOf(int slab) => _shapes[slab];
 
-    private (long Blocks, int Heads) ForwardGrid(int groups) =>
-        ((long)groups * (IsWide ? (_layout.Shape.GroupRows + WideRows - 1) / WideRows : _layout.TilesOfGroup), _layout.Shape.Heads);
+    // Of kernels whose blocks have so many rows of a group.
+    private (long Blocks, int Heads) RowGrid(int groups, int rows) => ((long)groups * ((_layout.Shape.GroupRows + rows - 1) / rows), _layout.Shape.Heads);
 
     private KernelShape Shape(MaskSlab slab)
     {
@@ -278,9 +277,9 @@ internal sealed unsafe class CudaAttention
     }
 
     // As the structures of the same names in the sources: pieces of 16 bytes, lists, and what else there is.
-    private int ForwardShared => (16 * ((KernelLayout.TileRows * Pieces) + (2 * (_size == 64 ? 3 : 2) * KeysAtOnce * Pieces))) + (Window * sizeof(int));
+    private int ForwardShared => (16 * Pieces * (ForwardRows + (2 * ForwardStages * KeysAtOnce))) + (Window * sizeof(int)) + (IsWide ? 2 * ForwardStages * sizeof(long) : 0);
 
-    private int WideShared => (16 * Pieces * (WideRows + (2 * WideStages * KeysAtOnce))) + (Window * sizeof(int)) + (2 * WideStages * sizeof(long));
+    private int ForwardStages => IsWide ? 5 : _size == 64 ? 3 : 2;
 
     private int SelectThreads => _hopper ? 256 : 128;
 
