@@ -21,10 +21,8 @@ struct QueryShared
     u64 full[QUERY_STAGES], empty[QUERY_STAGES];
 };
 
-struct QueryUnit
+struct QueryUnit : RowGradients
 {
-    float sum[CHUNKS][4]; // gradients of a thread's rows, without the scale
-    float logSum[2], delta[2];
     u32 queries, grads; // descriptors
 };
 #define QUERY_STEP (u32)(sizeof(QueryTile) / 16)
@@ -189,47 +187,12 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     QueryUnit unit = {};
     unit.queries = load_unit(s.q, own, q + offset, p.rowStride, firstRow, rows.end);
     unit.grads = load_unit(s.grad, own, grad + offset, p.rowStride, firstRow, rows.end);
-#pragma unroll
-    for (int h = 0; h < 2; h++)
-    {
-        const int row = ownRow + h * 8;
-        const bool valid = row < rows.end;
-        const long long from = offset + (valid ? row : firstRow) * p.rowStride + (lane & 3) * 8;
-        float sum = 0;
-#pragma unroll
-        for (int c = 0; c < CHUNKS / 4; c++)
-        {
-            const uint4 x = *(const uint4*)(output + from + c * 32), y = *(const uint4*)(grad + from + c * 32);
-            sum += low_of(x.x) * low_of(y.x) + high_of(x.x) * high_of(y.x) + low_of(x.y) * low_of(y.y) + high_of(x.y) * high_of(y.y)
-                + low_of(x.z) * low_of(y.z) + high_of(x.z) * high_of(y.z) + low_of(x.w) * low_of(y.w) + high_of(x.w) * high_of(y.w);
-        }
-        unit.delta[h] = quad_sum(sum);
-        unit.logSum[h] = valid ? logSums[row0 + row] * LOG2E : INFINITE; // no probability
-        if (valid && (lane & 3) == 0)
-        {
-            float2 sums;
-            sums.x = unit.logSum[h], sums.y = unit.delta[h];
-            rowSums[row0 + row] = sums;
-        }
-    }
+    unit.read_rows(output + offset, grad + offset, logSums + row0, rowSums + row0, ownRow, firstRow, rows.end, p.rowStride);
     const int count = count_stripes(lists + ((long long)blockIdx.y * p.groups + rows.group) * p.chunks, p.chunks);
     unit_wait(own);
     Stage<QUERY_STAGES> stage = {};
     query_gradients(s, unit, rows.anchor_keys(own, b), copied, SeesAnchors{key, warpRow}, ownRow, stage);
     query_gradients(s, unit, count, count, SeesAll{}, ownRow, stage);
-#pragma unroll
-    for (int h = 0; h < 2; h++)
-    {
-        const int row = ownRow + h * 8;
-        if (row < rows.end)
-        {
-            u32* to = (u32*)(gradQ + offset + row * p.rowStride) + (lane & 3);
-#pragma unroll
-            for (int dt = 0; dt < CHUNKS; dt++)
-            {
-                to[dt * 4] = pack(unit.sum[dt][h * 2] * SCALE, unit.sum[dt][h * 2 + 1] * SCALE);
-            }
-        }
-    }
+    unit.write(gradQ + offset, ownRow, rows.end, p.rowStride);
 }
 #endif
