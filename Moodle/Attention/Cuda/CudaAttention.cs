@@ -219,7 +219,7 @@ internal sealed unsafe class CudaAttention
     private KernelShape Shape(MaskSlab slab)
     {
         // Chunks of keys: large ones read the mean queries less often and make few lists, as long as they fill the device and two blocks of Hopper's have room on a multiprocessor.
-        var chunk = (_size == 64 ? 4096 : 2048) * (!_hopper && IsScreened(slab) ? 2 : 1);
+        var chunk = (_size == 64 ? 4096 : 2048) * (IsScreened(slab) ? 2 : 1);
         int Chunks() => (slab.Length + chunk - 1) / chunk;
         while (chunk > 128 && ((long)Chunks() * slab.Strips * _layout.StripBlocks * _layout.Shape.Heads < (long)MeansAtOnce * _multiprocessors || BitsOfChunk(slab, chunk) > MostBitsOfChunk))
         {
@@ -254,7 +254,7 @@ internal sealed unsafe class CudaAttention
         var (slab, shape) = (_layout.Slabs[index], _shapes[index]);
         var (strips, groups) = (_layout.AddressOfStrip(slab.FirstStrip), _layout.AddressOfGroup(0));
         using var screen = IsScreened(slab) ? Screen(slab, shape, k, selection) : null;
-        _kernels.Launch(screen is null ? "select_stripes" : "select_screened", ((long)slab.Strips * shape.Chunks, shape.Heads), SelectThreads, SelectShared + BitsOfChunk(slab, shape.Chunk), shape,
+        _kernels.Launch(screen is null ? "select_stripes" : "select_screened", ((long)slab.Strips * shape.Chunks, shape.Heads), SelectThreads, SelectShared(screen is not null) + BitsOfChunk(slab, shape.Chunk), shape,
             selection.MeanQueries, selection.Thresholds, k.Address(), screen?.Address() ?? 0, AddressOf(slab, selection),
             selection.Lists, selection.Pool, selection.PoolSize, strips, _layout.BlocksOfStrip, slab.FirstGroup, groups);
     }
@@ -283,7 +283,12 @@ internal sealed unsafe class CudaAttention
 
     private int SelectThreads => _hopper ? 256 : 128;
 
-    private int SelectShared => (16 * ((_layout.StripBlocks * Pieces) + (2 * (_hopper && _size == 64 ? 256 : 128) * Pieces))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
+    // Keys that lie there together: a tile, or two.
+    private int SelectShared(bool screened)
+    {
+        var keys = !_hopper ? 128 : (_size == 64 ? 128 : 64) * (screened ? 1 : 2);
+        return (16 * Pieces * (_layout.StripBlocks + (2 * keys))) + (_layout.StripBlocks * 36) + (SelectThreads / 32 * sizeof(int));
+    }
 
     // Behind it, for each group and slot a bit; and two bytes for each key that a screen may leave.
     private int BitsOfChunk(MaskSlab slab, int chunk) => (_layout.BlocksOfStrip / _layout.Shape.Step * chunk / 8) + (IsScreened(slab) ? chunk * sizeof(short) : 0);

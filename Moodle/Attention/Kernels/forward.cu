@@ -1,6 +1,14 @@
 // Forward: rows over their anchor region with the state kept, then on from that state over their stripes.
 #define ROWS 128
 #define SLOTS 64 // keys of a tile
+
+// Row tiles of a group.
+__device__ __forceinline__ int tiles_of(const Shape& p) { return (p.groupRows + ROWS - 1) / ROWS; }
+
+// What the mean query's product with a key must reach: the mean anchor less theta, in units of the product.
+__device__ __forceinline__ float threshold_of(float meanAnchor, const Shape& p) { return (meanAnchor - p.theta * LOG2E) / SCALE2; }
+
+#if !(HOPPER && D == 128) // see forward_wide.cu
 #if HOPPER // two groups of four warps, each of 64 rows
 #define FORWARD_THREADS 256
 #define MT 1
@@ -57,9 +65,6 @@ struct Queries
     u32 rows; // those of the thread's group of warps
     __device__ __forceinline__ Queries(u32 tile) : rows(tile + (threadIdx.x >> 7) * 64 * 128) {}
 };
-
-// A descriptor of what lies so many bytes behind a tile's beginning.
-__device__ __forceinline__ u32 descriptor(u32 tile, int bytes) { return descriptor(tile) + bytes / 16; }
 #else
 struct Queries
 {
@@ -77,7 +82,7 @@ __device__ __forceinline__ void score(float (&logits)[MT][SLOTS / 8][4], const Q
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        multiply_tiles(logits[0], descriptor(q.rows, (ks >> 2) * ROWS * 128 + (ks & 3) * 32), descriptor(keys, (ks >> 2) * SLOTS * 128 + (ks & 3) * 32), ks > 0);
+        multiply_tiles(logits[0], descriptor(q.rows) + ks * 2, descriptor(keys) + ks * 2, ks > 0); // 32 bytes further
     }
     products_commit();
 #else
@@ -139,11 +144,9 @@ __device__ __forceinline__ void blend(float (&o)[MT][CHUNKS][4], const float (&p
     products_begin();
 #pragma unroll
     for (int js = 0; js < SLOTS / 16; js++)
-#pragma unroll
-        for (int part = 0; part < D / 64; part++)
-        {
-            multiply_rows(&o[0][part * 8], a[js][0], descriptor(values, part * SLOTS * 128 + js * 16 * 128));
-        }
+    {
+        multiply_rows(o[0], a[js][0], descriptor(values) + js * 128); // 16 rows further
+    }
     products_commit();
     products_wait<0>();
     hold(o[0]);
@@ -304,12 +307,6 @@ __device__ __forceinline__ float4* state_of(float* states, const Shape& p)
     return (float4*)states + tile * (MT * CHUNKS * FORWARD_THREADS) + threadIdx.x;
 }
 
-// Row tiles of a group.
-__device__ __forceinline__ int tiles_of(const Shape& p) { return (p.groupRows + ROWS - 1) / ROWS; }
-
-// What the mean query's product with a key must reach: the mean anchor less theta, in units of the product.
-__device__ __forceinline__ float threshold_of(float meanAnchor, const Shape& p) { return (meanAnchor - p.theta * LOG2E) / SCALE2; }
-
 // A tile that is a block: its mean query and threshold, as block_means finds them where blocks are of another size.
 __device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& state, int rows, long long block, u16* meanQueries, float* thresholds, const Shape& p)
 {
@@ -366,7 +363,6 @@ __device__ __forceinline__ void tile_means(ForwardShared& s, const RowState& sta
     }
 }
 
-#if !(HOPPER && D == 128) // see forward_wide.cu
 // Grid: groups times their row tiles, heads. Blocks of 128 rows get their means here; others by block_means. The pool is empty afterwards.
 extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, FORWARD_BLOCKS)
 anchor_forward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* __restrict__ v, float* __restrict__ states, float* __restrict__ maxima,

@@ -63,24 +63,7 @@ __device__ __forceinline__ void unit_rebase(UnitState& state, int h, float m)
 template <class Sees>
 __device__ __forceinline__ void unit_soften(float (&logits)[SLOTS / 8][4], u32 (&p)[SLOTS / 16][4], UnitState& state, int first, int count, const Sees& sees, int row)
 {
-    if (first + SLOTS > count || sees.cuts(first + SLOTS - 1))
-    {
-#pragma unroll
-        for (int nt = 0; nt < SLOTS / 8; nt++)
-#pragma unroll
-            for (int e = 0; e < 2; e++)
-            {
-                const int slot = first + nt * 8 + (threadIdx.x & 3) * 2 + e, from = slot >= count ? 0x7fffffff : sees.first_row(slot);
-#pragma unroll
-                for (int h = 0; h < 2; h++)
-                {
-                    if (from > row + h * 8)
-                    {
-                        logits[nt][h * 2 + e] = -INFINITE;
-                    }
-                }
-            }
-    }
+    hide<SLOTS>(logits, -INFINITE, first, count, sees, row);
     float top[2];
 #pragma unroll
     for (int h = 0; h < 2; h++)

@@ -244,20 +244,16 @@ template <int Rows> __device__ __forceinline__ void fragment_t(u32 (&r)[4], u32 
 // A row, by one multiplication of 32 bits: rows are shorter than 4 GiB.
 __device__ __forceinline__ const u16* row_of(const u16* from, int row, u32 bytes) { return (const u16*)((const char*)from + (u64)(u32)row * bytes); }
 
-// Of one head, the rows that slots [first, first + Rows) stand for; zeros from slot `end` on.
-template <int Rows, int Threads, class Row> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end, Row row)
+// Of one head, rows [first, first + Rows); zeros from `end` on.
+template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
 {
 #pragma unroll
     for (int i = 0; i < Rows * CHUNKS / Threads; i++)
     {
-        const int piece = i * Threads + threadIdx.x, place = piece / CHUNKS, c = piece % CHUNKS, slot = first + place;
-        const bool valid = slot < end;
-        copy16(tile + at<Rows>(place, c), row_of(from + c * 8, valid ? row(slot) : 0, (u32)stride * 2), valid);
+        const int piece = i * Threads + threadIdx.x, place = piece / CHUNKS, c = piece % CHUNKS, row = first + place;
+        const bool valid = row < end;
+        copy16(tile + at<Rows>(place, c), row_of(from + c * 8, valid ? row : 0, (u32)stride * 2), valid);
     }
-}
-template <int Rows, int Threads> __device__ __forceinline__ void load_rows(u32 tile, const u16* from, long long stride, int first, int end)
-{
-    load_rows<Rows, Threads>(tile, from, stride, first, end, [](int row) { return row; });
 }
 
 // The keys that a group attends to, numbered: those of its anchor region, then stripe by stripe those of its list.

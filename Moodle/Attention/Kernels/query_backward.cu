@@ -1,5 +1,58 @@
 // Gradients of the queries, row by row over the same keys as forward, from the logarithm of each row's normaliser; on compute capability 9.0 by query_wide.cu.
 #define BACKWARD_SLOTS 64 // keys of a tile
+
+// A thread's share of 16 rows of a warp: of two of them, 8 apart.
+struct RowGradients
+{
+    float sum[CHUNKS][4]; // without the scale
+    float logSum[2], delta[2];
+
+    // What the gradients need of the rows, which the keys' need as well: the logarithm of the normaliser, to base 2, and the product of output and gradient. row: the first of both; `first` is there.
+    __device__ __forceinline__ void read_rows(const u16* output, const u16* grad, const float* logSums, float2* rowSums, int row, int first, int end, long long stride)
+    {
+        const int column = threadIdx.x & 3;
+#pragma unroll
+        for (int h = 0; h < 2; h++, row += 8)
+        {
+            const bool valid = row < end;
+            const long long from = (valid ? row : first) * stride + column * 8;
+            float product = 0;
+#pragma unroll
+            for (int c = 0; c < CHUNKS / 4; c++)
+            {
+                const uint4 x = *(const uint4*)(output + from + c * 32), y = *(const uint4*)(grad + from + c * 32);
+                product += low_of(x.x) * low_of(y.x) + high_of(x.x) * high_of(y.x) + low_of(x.y) * low_of(y.y) + high_of(x.y) * high_of(y.y)
+                    + low_of(x.z) * low_of(y.z) + high_of(x.z) * high_of(y.z) + low_of(x.w) * low_of(y.w) + high_of(x.w) * high_of(y.w);
+            }
+            delta[h] = quad_sum(product);
+            logSum[h] = valid ? logSums[row] * LOG2E : INFINITE; // no probability
+            if (valid && column == 0)
+            {
+                float2 sums;
+                sums.x = logSum[h], sums.y = delta[h];
+                rowSums[row] = sums;
+            }
+        }
+    }
+
+    __device__ __forceinline__ void write(u16* gradQ, int row, int end, long long stride) const
+    {
+#pragma unroll
+        for (int h = 0; h < 2; h++, row += 8)
+        {
+            if (row < end)
+            {
+                u32* to = (u32*)(gradQ + row * stride) + (threadIdx.x & 3);
+#pragma unroll
+                for (int dt = 0; dt < CHUNKS; dt++)
+                {
+                    to[dt * 4] = pack(sum[dt][h * 2] * SCALE, sum[dt][h * 2 + 1] * SCALE);
+                }
+            }
+        }
+    }
+};
+
 #if !HOPPER
 #define QUERY_THREADS 256 // 8 warps, each of 16 rows
 #define QUERY_STAGES 2
@@ -19,10 +72,8 @@ struct QueryShared
 #define QUERY_FRAGMENTS 0
 #endif
 
-struct QueryRows
+struct QueryRows : RowGradients
 {
-    float sum[CHUNKS][4]; // gradients of 16 rows
-    float logSum[2], delta[2];
 #if QUERY_FRAGMENTS
     u32 q[KSTEPS][4], grad[KSTEPS][4];
 #endif
@@ -130,29 +181,8 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     load_rows<ROWS, QUERY_THREADS>(shared_address(s.grad), grad + offset, p.rowStride, firstRow, b.end);
     copy_commit();
     QueryRows rows = {};
-#pragma unroll
-    for (int h = 0; h < 2; h++)
-    {
-        const int row = firstRow + warpRow + h * 8 + (lane >> 2);
-        const bool valid = row < b.end;
-        const long long from = offset + (valid ? row : firstRow) * p.rowStride + (lane & 3) * 8;
-        float sum = 0;
-#pragma unroll
-        for (int c = 0; c < CHUNKS / 4; c++)
-        {
-            const uint4 x = *(const uint4*)(output + from + c * 32), y = *(const uint4*)(grad + from + c * 32);
-            sum += low_of(x.x) * low_of(y.x) + high_of(x.x) * high_of(y.x) + low_of(x.y) * low_of(y.y) + high_of(x.y) * high_of(y.y)
-                + low_of(x.z) * low_of(y.z) + high_of(x.z) * high_of(y.z) + low_of(x.w) * low_of(y.w) + high_of(x.w) * high_of(y.w);
-        }
-        rows.delta[h] = quad_sum(sum);
-        rows.logSum[h] = valid ? logSums[row0 + row] * LOG2E : INFINITE; // no probability
-        if (valid && (lane & 3) == 0)
-        {
-            float2 sums;
-            sums.x = rows.logSum[h], sums.y = rows.delta[h];
-            rowSums[row0 + row] = sums;
-        }
-    }
+    const int ownRow = firstRow + warpRow + (lane >> 2);
+    rows.read_rows(output + offset, grad + offset, logSums + row0, rowSums + row0, ownRow, firstRow, b.end, p.rowStride);
     copy_wait<0>();
     __syncthreads();
 #if QUERY_FRAGMENTS
@@ -171,20 +201,6 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     {
         query_gradients<ListedKeys, false>(s, rows, k + offset, v + offset, p.rowStride, count, key, firstRow);
     }
-#pragma unroll
-    for (int h = 0; h < 2; h++)
-    {
-        const int row = firstRow + warpRow + h * 8 + (lane >> 2);
-        if (row < b.end)
-        {
-            u32* to = (u32*)(gradQ + offset + row * p.rowStride) + (lane & 3);
-#pragma unroll
-            for (int dt = 0; dt < CHUNKS; dt++)
-            {
-                to[dt * 4] = pack(rows.sum[dt][h * 2] * SCALE, rows.sum[dt][h * 2 + 1] * SCALE);
-            }
-        }
-    }
+    rows.write(gradQ + offset, ownRow, b.end, p.rowStride);
 }
-
 #endif

@@ -1,6 +1,5 @@
 // Gradients of the queries on compute capability 9.0, by the warp groups of units.cu.
 #if HOPPER
-#define QUERY_SLOTS 64
 #define QUERY_UNITS (D == 64 ? 3 : 2) // a unit's sums and two kinds of products are many registers
 #define QUERY_THREADS (128 * (1 + QUERY_UNITS))
 #define QUERY_STAGES (D == 64 ? 5 : 4)
@@ -9,7 +8,7 @@
 
 struct QueryTile
 {
-    uint4 k[QUERY_SLOTS * CHUNKS], v[QUERY_SLOTS * CHUNKS];
+    uint4 k[BACKWARD_SLOTS * CHUNKS], v[BACKWARD_SLOTS * CHUNKS];
 };
 
 struct QueryShared
@@ -21,16 +20,14 @@ struct QueryShared
     u64 full[QUERY_STAGES], empty[QUERY_STAGES];
 };
 
-struct QueryUnit
+struct QueryUnit : RowGradients
 {
-    float sum[CHUNKS][4]; // gradients of a thread's rows, without the scale
-    float logSum[2], delta[2];
     u32 queries, grads; // descriptors
 };
 #define QUERY_STEP (u32)(sizeof(QueryTile) / 16)
 
 // logits = q kT and products = grad vT of a tile.
-__device__ __forceinline__ void query_products(float (&logits)[QUERY_SLOTS / 8][4], float (&products)[QUERY_SLOTS / 8][4], const QueryUnit& unit, u32 tile)
+__device__ __forceinline__ void query_products(float (&logits)[BACKWARD_SLOTS / 8][4], float (&products)[BACKWARD_SLOTS / 8][4], const QueryUnit& unit, u32 tile)
 {
     hold(logits);
     hold(products);
@@ -38,42 +35,28 @@ __device__ __forceinline__ void query_products(float (&logits)[QUERY_SLOTS / 8][
 #pragma unroll
     for (int ks = 0; ks < KSTEPS; ks++)
     {
-        const u32 row = ((ks >> 2) * UNIT * 128 + (ks & 3) * 32) / 16, key = ((ks >> 2) * QUERY_SLOTS * 128 + (ks & 3) * 32) / 16;
+        const u32 row = ((ks >> 2) * UNIT * 128 + (ks & 3) * 32) / 16, key = ((ks >> 2) * BACKWARD_SLOTS * 128 + (ks & 3) * 32) / 16;
         multiply_tiles(logits, unit.queries + row, tile + key, ks > 0);
-        multiply_tiles(products, unit.grads + row, tile + QUERY_SLOTS * CHUNKS + key, ks > 0);
+        multiply_tiles(products, unit.grads + row, tile + BACKWARD_SLOTS * CHUNKS + key, ks > 0);
     }
     products_commit();
 }
 
-// Gradients of the logits, without the scale, as factors of 16 bits; of slots as in unit_soften.
+// Gradients of the logits, without the scale, as factors of 16 bits; of slots as in hide.
 template <class Sees>
 __device__ __forceinline__ void query_slopes(
-    u32 (&slopes)[QUERY_SLOTS / 16][4], float (&logits)[QUERY_SLOTS / 8][4], const float (&products)[QUERY_SLOTS / 8][4], const QueryUnit& unit, int first, int count, const Sees& sees, int row)
+    u32 (&slopes)[BACKWARD_SLOTS / 16][4], float (&logits)[BACKWARD_SLOTS / 8][4], const float (&products)[BACKWARD_SLOTS / 8][4], const QueryUnit& unit, int first, int count, const Sees& sees, int row)
 {
 #pragma unroll
-    for (int nt = 0; nt < QUERY_SLOTS / 8; nt++)
+    for (int nt = 0; nt < BACKWARD_SLOTS / 8; nt++)
 #pragma unroll
         for (int i = 0; i < 4; i++)
         {
             logits[nt][i] = exp2_of(fmaf(logits[nt][i], SCALE2, -unit.logSum[i >> 1])) * (products[nt][i] - unit.delta[i >> 1]);
         }
-    if (first + QUERY_SLOTS > count || sees.cuts(first + QUERY_SLOTS - 1))
-    {
+    hide<BACKWARD_SLOTS>(logits, 0, first, count, sees, row);
 #pragma unroll
-        for (int nt = 0; nt < QUERY_SLOTS / 8; nt++)
-#pragma unroll
-            for (int e = 0; e < 2; e++)
-            {
-                const int slot = first + nt * 8 + (threadIdx.x & 3) * 2 + e, from = slot >= count ? 0x7fffffff : sees.first_row(slot);
-#pragma unroll
-                for (int h = 0; h < 2; h++)
-                {
-                    logits[nt][h * 2 + e] = from > row + h * 8 ? 0 : logits[nt][h * 2 + e];
-                }
-            }
-    }
-#pragma unroll
-    for (int js = 0; js < QUERY_SLOTS / 16; js++)
+    for (int js = 0; js < BACKWARD_SLOTS / 16; js++)
     {
         slopes[js][0] = pack(logits[js * 2][0], logits[js * 2][1]);
         slopes[js][1] = pack(logits[js * 2][2], logits[js * 2][3]);
@@ -83,12 +66,12 @@ __device__ __forceinline__ void query_slopes(
 }
 
 // sum += slopes k
-__device__ __forceinline__ void query_blend(QueryUnit& unit, const u32 (&slopes)[QUERY_SLOTS / 16][4], u32 tile)
+__device__ __forceinline__ void query_blend(QueryUnit& unit, const u32 (&slopes)[BACKWARD_SLOTS / 16][4], u32 tile)
 {
     hold(unit.sum);
     products_begin();
 #pragma unroll
-    for (int js = 0; js < QUERY_SLOTS / 16; js++)
+    for (int js = 0; js < BACKWARD_SLOTS / 16; js++)
     {
         multiply_values(unit.sum, slopes[js], tile + js * 16 * 128 / 16);
     }
@@ -100,18 +83,18 @@ template <class Sees>
 __device__ __forceinline__ void query_gradients(QueryShared& s, QueryUnit& unit, int count, int copied, const Sees& sees, int row, Stage<QUERY_STAGES>& stage)
 {
     const u32 full = shared_address(s.full), empty = shared_address(s.empty);
-    const u32 tiles = descriptor(shared_address(s.tiles[0].k)), across = shared_address(s.tiles[0].k) >> 4 | (D == 64 ? 64u : (u32)(QUERY_SLOTS * 128 / 16)) << 16;
+    const u32 tiles = descriptor(shared_address(s.tiles[0].k)), across = shared_address(s.tiles[0].k) >> 4 | (D == 64 ? 64u : (u32)(BACKWARD_SLOTS * 128 / 16)) << 16;
     int first = 0;
     if (count > 0)
     {
-        float logits[QUERY_SLOTS / 8][4], products[QUERY_SLOTS / 8][4];
-        u32 slopes[QUERY_SLOTS / 16][4];
+        float logits[BACKWARD_SLOTS / 8][4], products[BACKWARD_SLOTS / 8][4];
+        u32 slopes[BACKWARD_SLOTS / 16][4];
         take_tile(full, stage.index, stage.parity);
         query_products(logits, products, unit, tiles + stage.index * QUERY_STEP);
         products_wait<0>();
         hold(logits);
         hold(products);
-        for (; first + QUERY_SLOTS < count; first += QUERY_SLOTS)
+        for (; first + BACKWARD_SLOTS < count; first += BACKWARD_SLOTS)
         {
             query_slopes(slopes, logits, products, unit, first, count, sees, row);
             query_blend(unit, slopes, across + stage.index * QUERY_STEP);
@@ -122,7 +105,7 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryUnit& unit,
             products_wait<1>();
             hold(unit.sum);
 #pragma unroll
-            for (int js = 0; js < QUERY_SLOTS / 16; js++)
+            for (int js = 0; js < BACKWARD_SLOTS / 16; js++)
             {
                 hold(slopes[js]);
             }
@@ -137,9 +120,9 @@ __device__ __forceinline__ void query_gradients(QueryShared& s, QueryUnit& unit,
         hold(unit.sum);
         give_back(empty, stage.index);
         stage.advance();
-        first += QUERY_SLOTS;
+        first += BACKWARD_SLOTS;
     }
-    for (; first < copied; first += QUERY_SLOTS) // what others read
+    for (; first < copied; first += BACKWARD_SLOTS) // what others read
     {
         barrier_wait(full + stage.index * 8, stage.parity);
         give_back(empty, stage.index);
@@ -170,8 +153,8 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     if (own < 0)
     {
         become_copier<QUERY_COPIER_REGISTERS>();
-        Copier<QUERY_SLOTS, QUERY_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
-        for (int first = 0; first < copied; first += QUERY_SLOTS)
+        Copier<BACKWARD_SLOTS, QUERY_STAGES> copier(s.tiles, s.full, s.empty, k + offset, v + offset, p);
+        for (int first = 0; first < copied; first += BACKWARD_SLOTS)
         {
             copier.copy(first, [&](int slot) { return key(min2(slot, copied - 1)); });
         }
@@ -189,47 +172,12 @@ query_backward(const u16* __restrict__ q, const u16* __restrict__ k, const u16* 
     QueryUnit unit = {};
     unit.queries = load_unit(s.q, own, q + offset, p.rowStride, firstRow, rows.end);
     unit.grads = load_unit(s.grad, own, grad + offset, p.rowStride, firstRow, rows.end);
-#pragma unroll
-    for (int h = 0; h < 2; h++)
-    {
-        const int row = ownRow + h * 8;
-        const bool valid = row < rows.end;
-        const long long from = offset + (valid ? row : firstRow) * p.rowStride + (lane & 3) * 8;
-        float sum = 0;
-#pragma unroll
-        for (int c = 0; c < CHUNKS / 4; c++)
-        {
-            const uint4 x = *(const uint4*)(output + from + c * 32), y = *(const uint4*)(grad + from + c * 32);
-            sum += low_of(x.x) * low_of(y.x) + high_of(x.x) * high_of(y.x) + low_of(x.y) * low_of(y.y) + high_of(x.y) * high_of(y.y)
-                + low_of(x.z) * low_of(y.z) + high_of(x.z) * high_of(y.z) + low_of(x.w) * low_of(y.w) + high_of(x.w) * high_of(y.w);
-        }
-        unit.delta[h] = quad_sum(sum);
-        unit.logSum[h] = valid ? logSums[row0 + row] * LOG2E : INFINITE; // no probability
-        if (valid && (lane & 3) == 0)
-        {
-            float2 sums;
-            sums.x = unit.logSum[h], sums.y = unit.delta[h];
-            rowSums[row0 + row] = sums;
-        }
-    }
+    unit.read_rows(output + offset, grad + offset, logSums + row0, rowSums + row0, ownRow, firstRow, rows.end, p.rowStride);
     const int count = count_stripes(lists + ((long long)blockIdx.y * p.groups + rows.group) * p.chunks, p.chunks);
     unit_wait(own);
     Stage<QUERY_STAGES> stage = {};
     query_gradients(s, unit, rows.anchor_keys(own, b), copied, SeesAnchors{key, warpRow}, ownRow, stage);
     query_gradients(s, unit, count, count, SeesAll{}, ownRow, stage);
-#pragma unroll
-    for (int h = 0; h < 2; h++)
-    {
-        const int row = ownRow + h * 8;
-        if (row < rows.end)
-        {
-            u32* to = (u32*)(gradQ + offset + row * p.rowStride) + (lane & 3);
-#pragma unroll
-            for (int dt = 0; dt < CHUNKS; dt++)
-            {
-                to[dt * 4] = pack(unit.sum[dt][h * 2] * SCALE, unit.sum[dt][h * 2 + 1] * SCALE);
-            }
-        }
-    }
+    unit.write(gradQ + offset, ownRow, rows.end, p.rowStride);
 }
 #endif

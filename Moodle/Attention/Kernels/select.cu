@@ -254,13 +254,12 @@ screen_keys(const u16* __restrict__ boxes, const float* __restrict__ reaches, co
 
 #define SELECT_THREADS (STRIP * 2)
 #define SELECT_TILE (HOPPER && D == 128 ? 64 : 128) // keys whose products are made at one time
-#define SELECT_KEYS (SELECT_TILE * (1 + HOPPER)) // that lie in shared memory together
 
-// Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
-struct SelectShared
+// Keys: that lie there together. Behind it lie a bit for each group and slot of the chunk, and, where keys were screened, those that are left.
+template <int Keys> struct SelectShared
 {
     uint4 q[STRIP * CHUNKS];
-    uint4 k[2][SELECT_KEYS * CHUNKS];
+    uint4 k[2][Keys * CHUNKS];
     long long masks[STRIP]; // of the strip's groups
     Bounds bounds[STRIP];   // theirs, counted in slots
     int places[STRIP];      // numbers of keys, then where their lists begin
@@ -280,7 +279,7 @@ __device__ __forceinline__ u32 slots_in_order(u32 x)
 // Looks at a chunk of keys for a strip, and writes the list of every group. A slot holds a key of the chunk: all of them, or those that the screen leaves.
 // mma.sync: each warp has 32 mean queries and 64 keys of a tile. wgmma: every four warps have 64 mean queries and all keys of a tile, other blocks of threads
 // fill the time of a wait.
-template <bool Screened> __device__ __forceinline__ void select_keys(SelectShared& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
+template <bool Screened, int Together> __device__ __forceinline__ void select_keys(SelectShared<Together>& s, const u16* __restrict__ meanQueries, const float* __restrict__ thresholds,
     const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity,
     const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, const Shape& p)
 {
@@ -342,24 +341,25 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         return;
     }
     const int used = (slots + 127) / 128 * 4; // words
-    for (int i = threadIdx.x; i < owned * words; i += SELECT_THREADS)
+    for (int i = threadIdx.x; i < owned * words / 4; i += SELECT_THREADS)
     {
-        bits[i] = 0;
+        uint4 none = {};
+        ((uint4*)bits)[i] = none;
     }
     __syncthreads();
 
     const u16* keys = k + g.base + head * p.headStride;
-    const u32 place = shared_address(s.k[0]) + at<SELECT_KEYS>(threadIdx.x / CHUNKS, threadIdx.x % CHUNKS), bytes = (u32)p.rowStride * 2;
+    const u32 place = shared_address(s.k[0]) + at<Together>(threadIdx.x / CHUNKS, threadIdx.x % CHUNKS), bytes = (u32)p.rowStride * 2;
     const int step = SELECT_THREADS / CHUNKS; // keys that are copied at once
     auto load = [&](int first, int buffer) {
         if (first < slots)
         {
 #pragma unroll
-            for (int i = 0; i < SELECT_KEYS / step; i++)
+            for (int i = 0; i < Together / step; i++)
             {
                 // Behind the last slot that one again: it is no candidate there.
                 const u32 offset = (u32)key_of(min2(first + (int)threadIdx.x / CHUNKS + i * step, slots - 1)) * bytes + threadIdx.x % CHUNKS * 16;
-                copy16(place + buffer * (SELECT_KEYS * CHUNKS * 16) + i * step * 128, (const char*)keys + offset, true);
+                copy16(place + buffer * (Together * CHUNKS * 16) + i * step * 128, (const char*)keys + offset, true);
             }
         }
         copy_commit();
@@ -464,27 +464,27 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
 #if HOPPER
     const u32 means = descriptor(shared_address(s.q)) + __shfl_sync(ALL, warp >> 2, 0) * 64 * 8, tiles = descriptor(shared_address(s.k)); // the shuffle tells the compiler that a warp has one
 #endif
-    for (int first = 0, buffer = 0; first < slots; first += SELECT_KEYS, buffer ^= 1)
+    for (int first = 0, buffer = 0; first < slots; first += Together, buffer ^= 1)
     {
 #if HOPPER
         show_to_products();
         __syncthreads();
-        for (int part = 0; part < SELECT_KEYS / Keys && first + part * Keys < slots; part++)
+        for (int part = 0; part < Together / Keys && first + part * Keys < slots; part++)
         {
             float c[Rows][Keys / 8][4];
-            const u32 tile = tiles + (buffer * (SELECT_KEYS * CHUNKS) + part * (Keys * 8));
+            const u32 tile = tiles + (buffer * (Together * CHUNKS) + part * (Keys * 8));
             products_begin();
 #pragma unroll
             for (int ks = 0; ks < KSTEPS; ks++)
 #pragma unroll
                 for (int half = 0; half < Keys / 64; half++)
                 {
-                    multiply_tiles(&c[0][half * 8], means + (ks >> 2) * STRIP * 8 + (ks & 3) * 2, tile + (ks >> 2) * SELECT_KEYS * 8 + half * 64 * 8 + (ks & 3) * 2, ks > 0);
+                    multiply_tiles(&c[0][half * 8], means + (ks >> 2) * STRIP * 8 + (ks & 3) * 2, tile + (ks >> 2) * Together * 8 + half * 64 * 8 + (ks & 3) * 2, ks > 0);
                 }
             products_commit();
             if (part == 0)
             {
-                load(first + SELECT_KEYS, buffer ^ 1);
+                load(first + Together, buffer ^ 1);
             }
             products_wait<0>();
             hold(c[0]);
@@ -492,7 +492,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
         }
         copy_wait<0>();
 #else
-        load(first + SELECT_KEYS, buffer ^ 1);
+        load(first + Together, buffer ^ 1);
         const u32 tile = shared_address(s.k[buffer]);
         float c[Rows][Keys / 8][4] = {};
 #pragma unroll
@@ -501,7 +501,7 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
             for (int nt = 0; nt < Keys / 16; nt++)
             {
                 u32 b[4];
-                fragment_b<SELECT_KEYS>(b, tile, warpKey + nt * 16, ks);
+                fragment_b<Together>(b, tile, warpKey + nt * 16, ks);
 #pragma unroll
                 for (int mt = 0; mt < Rows; mt++)
                 {
@@ -621,14 +621,15 @@ template <bool Screened> __device__ __forceinline__ void select_keys(SelectShare
     }
 }
 
-// Grid: strips times chunks of keys, heads. firstOfAll: the first group whose lists are in memory.
-#define SELECT(Name, Screened) \
+// Grid: strips times chunks of keys, heads. firstOfAll: the first group whose lists are in memory. Hopper's blocks take two tiles at a barrier; where keys were screened, of which few are left, large chunks
+// have need of the room.
+#define SELECT(Name, Screened, Together) \
     extern "C" __global__ void __launch_bounds__(SELECT_THREADS, HOPPER ? 2 : 1) Name(const u16* __restrict__ meanQueries, const float* __restrict__ thresholds, \
         const u16* __restrict__ k, const u32* __restrict__ screen, u32* __restrict__ masks, Listed* __restrict__ lists, int* __restrict__ pool, int capacity, \
         const Strip* __restrict__ strips, int blocksOfStrip, int firstOfAll, const Group* __restrict__ groups, Shape p) \
     { \
         extern __shared__ __align__(1024) uint4 memory[]; \
-        select_keys<Screened>(*(SelectShared*)memory, meanQueries, thresholds, k, screen, masks, lists, pool, capacity, strips, blocksOfStrip, firstOfAll, groups, p); \
+        select_keys<Screened>(*(SelectShared<Together>*)memory, meanQueries, thresholds, k, screen, masks, lists, pool, capacity, strips, blocksOfStrip, firstOfAll, groups, p); \
     }
-SELECT(select_stripes, false)
-SELECT(select_screened, true)
+SELECT(select_stripes, false, SELECT_TILE * (1 + HOPPER))
+SELECT(select_screened, true, SELECT_TILE)

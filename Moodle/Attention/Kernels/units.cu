@@ -97,6 +97,26 @@ struct SeesAnchors
     __device__ __forceinline__ int first_row(int slot) const { return CAUSAL ? key(slot) : -1; }
 };
 
+// Gives a tile's numbers another value where a row does not see the slot, or there is none from `count` on. row: the thread's first one; the other is 8 further.
+template <int Slots, class Sees> __device__ __forceinline__ void hide(float (&x)[Slots / 8][4], float value, int first, int count, const Sees& sees, int row)
+{
+    if (first + Slots > count || sees.cuts(first + Slots - 1))
+    {
+#pragma unroll
+        for (int nt = 0; nt < Slots / 8; nt++)
+#pragma unroll
+            for (int e = 0; e < 2; e++)
+            {
+                const int slot = first + nt * 8 + (threadIdx.x & 3) * 2 + e, from = slot >= count ? 0x7fffffff : sees.first_row(slot);
+#pragma unroll
+                for (int h = 0; h < 2; h++)
+                {
+                    x[nt][h * 2 + e] = from > row + h * 8 ? value : x[nt][h * 2 + e];
+                }
+            }
+    }
+}
+
 // A group's stripes, all together: by one warp.
 __device__ __forceinline__ int count_stripes(const Listed* lists, int chunks)
 {

@@ -116,7 +116,7 @@ int main(int count, char** arguments)
     std::vector<u32> masks(Heads * p.words, 0xdeadbeef), screen((size_t)Heads * strips.size() * chunks * Chunk / 32);
     std::vector<Listed> lists((size_t)Heads * groupCount * chunks, {-7, -7});
     const int rowBlocks = groupCount * ((groupRows + RowsOfBlock - 1) / RowsOfBlock), selectBlocks = strips.size() * chunks, anchorTiles = (std::min(n, groupRows + 4 * 64) + 63) / 64;
-    if (std::max({sizeof(RowShared), sizeof(QueryShared), 2 * sizeof(SelectShared), 2 * sizeof(KeyShared)}) > SharedBytes)
+    if (std::max({sizeof(RowShared), sizeof(QueryShared), 2 * sizeof(SelectShared<SELECT_TILE * 2>), 2 * sizeof(KeyShared)}) > SharedBytes)
     {
         fail("too much shared memory");
     }
