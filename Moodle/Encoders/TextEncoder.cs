@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Modalities;
@@ -56,38 +57,16 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     public Tensor Encode(ReadOnlySpan<int> entities)
     {
         using var scope = NewDisposeScope();
-        // In training the batch's entities are asked for each other.
-        var asked = training && _documents.HaveFacts ? new HashSet<int>(entities.ToArray()) : null;
-        var documents = new int[entities.Length][];
-        for (var i = 0; i < documents.Length; i++)
-        {
-            documents[i] = asked is null ? _documents[entities[i]].ToArray() : _documents.Without(entities[i], asked);
-        }
-
-        if (training && _tokenDropout > 0)
-        {
-            LeaveOutTokens(documents);
-        }
-
-        var places = Enumerable.Range(0, documents.Length).ToArray();
-        // Sorted by length, documents of one length stand together and attention needs no padding.
-        Array.Sort(places, (a, b) => (documents[a].Length, a).CompareTo((documents[b].Length, b)));
-        var sequences = new PackedSequences(places.Select(place => documents[place].Length));
-
-        // int32: what goes to a device in each step should be small.
-        var (ids, positions, owners) = (new int[sequences.Tokens], new int[sequences.Tokens], new int[sequences.Tokens]);
-        var ramp = Enumerable.Range(0, sequences.Lengths[^1]).ToArray(); // the longest document is the last
-        for (var s = 0; s < places.Length; s++)
-        {
-            var (document, first) = (documents[places[s]], sequences.Offsets[s]);
-            document.CopyTo(ids, first);
-            ramp.AsSpan(0, document.Length).CopyTo(positions.AsSpan(first));
-            owners.AsSpan(first, document.Length).Fill(places[s]);
-        }
-
+        var (ids, sequences, places) = Pack(entities);
+        // Of each sequence its length, where it begins and whose it is. What the device can make of that is not sent there for each token.
         var device = tokens.device;
-        var rotary = new RotaryPositions(tensor(positions).Upload(device), _headSize);
-        var x = tokens.index_select(0, tensor(ids).Upload(device)); // [tokens, hidden]
+        var each = tensor([.. sequences.Lengths.Select(length => (long)length), .. sequences.Offsets.Take(sequences.Count).Select(offset => (long)offset), .. places])
+            .reshape(3, sequences.Count).Upload(device);
+        var (firsts, owners) = (OfTokens(1), OfTokens(2));
+        Tensor OfTokens(int row) => each[row].repeat_interleave(each[0], output_size: sequences.Tokens); // [tokens]
+
+        var rotary = new RotaryPositions(arange(sequences.Tokens, device: device) - firsts, _headSize);
+        var x = tokens.index_select(0, ids.Upload(device)); // [tokens, hidden]
         foreach (var layer in layers)
         {
             x = layer.Forward(x, sequences, rotary);
@@ -95,28 +74,63 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
 
         x = norm.forward(x);
         var shares = (MaxLogWeight * (weight.forward(x) / MaxLogWeight).tanh()).exp(); // [tokens, 1]
-        var rows = tensor(owners).Upload(device).to(ScalarType.Int64);
-        var sums = zeros(documents.Length, FeatureSize, device: device).index_add(0, rows, x * shares, 1); // [entities, hidden]
-        var totals = zeros(documents.Length, 1, device: device).index_add(0, rows, shares, 1); // [entities, 1]
+        var sums = zeros(entities.Length, FeatureSize, device: device).index_add(0, owners, x * shares, 1); // [entities, hidden]
+        var totals = zeros(entities.Length, 1, device: device).index_add(0, owners, shares, 1); // [entities, 1]
         return (sums / totals).MoveToOuterDisposeScope();
     }
 
-    // Left out, not masked: a shorter document costs less. Draws from torch's generator, which each step seeds.
-    private void LeaveOutTokens(int[][] documents)
+    /// <summary>
+    /// Documents one behind the other, in training without some of their tokens: left out, not masked, as a shorter document costs less. Draws from torch's generator, which each step
+    /// seeds. No array is made for them: some 100,000 numbers in each step would go to the large object heap, whose collections took longer than the step.
+    /// </summary>
+    /// <returns>int32 [tokens] on the CPU, where documents begin and end, and each one's place among the entities.</returns>
+    private (Tensor Ids, PackedSequences Sequences, int[] Places) Pack(ReadOnlySpan<int> entities)
     {
-        using var draws = rand(documents.Sum(document => document.Length));
-        var (draw, next) = (draws.data<float>().ToArray(), 0);
+        // In training the batch's entities are asked for each other.
+        HashSet<int> asked = training && _documents.HaveFacts ? [.. entities] : [];
+        var documents = new int[entities.Length][];
+        var starts = new int[entities.Length + 1]; // of their draws
         for (var i = 0; i < documents.Length; i++)
         {
-            var document = documents[i];
-            var (kept, count) = (new int[document.Length], 0);
-            foreach (var token in document)
+            documents[i] = _documents.Without(entities[i], asked);
+            starts[i + 1] = starts[i] + documents[i].Length;
+        }
+
+        using var draws = training && _tokenDropout > 0 ? rand(starts[^1]) : null;
+        var lengths = new int[documents.Length];
+        for (var i = 0; i < documents.Length; i++)
+        {
+            var kept = 0;
+            foreach (var draw in DrawsOf(i))
             {
-                kept[count] = token;
-                count += draw[next++] >= _tokenDropout ? 1 : 0;
+                kept += draw >= _tokenDropout ? 1 : 0;
             }
 
-            documents[i] = count > 0 ? kept[..count] : document;
+            lengths[i] = kept > 0 ? kept : documents[i].Length; // all, where none is left out or nothing would be left
         }
+
+        // Sorted by length, documents of one length stand together and attention needs no padding.
+        var places = Enumerable.Range(0, documents.Length).OrderBy(place => lengths[place]).ToArray();
+        var sequences = new PackedSequences(places.Select(place => lengths[place]));
+        var ids = empty(sequences.Tokens, dtype: ScalarType.Int32);
+        var packed = MemoryMarshal.Cast<byte, int>(ids.bytes);
+        for (var s = 0; s < places.Length; s++)
+        {
+            var document = documents[places[s]];
+            var drawn = DrawsOf(places[s]);
+            var next = sequences.Offsets[s];
+            var all = sequences.Lengths[s] == document.Length;
+            for (var i = 0; i < document.Length; i++)
+            {
+                if (all || drawn[i] >= _tokenDropout)
+                {
+                    packed[next++] = document[i];
+                }
+            }
+        }
+
+        return (ids, sequences, places);
+
+        ReadOnlySpan<float> DrawsOf(int document) => draws is null ? [] : MemoryMarshal.Cast<byte, float>(draws.bytes)[starts[document]..starts[document + 1]];
     }
 }

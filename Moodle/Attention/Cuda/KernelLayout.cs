@@ -147,9 +147,8 @@ internal sealed class KernelLayout
         TilesOfGroup = (groupRows + TileRows - 1) / TileRows;
         Groups = groups.Count;
         Slabs = [.. slabs];
-        GroupTable = Upload(groups, device);
-        StripTable = Upload(strips, device);
-        ScreenTable = Upload(screens, device);
+        var tables = Upload(device, Bytes(groups), Bytes(strips), Bytes(screens));
+        (GroupTable, StripTable, ScreenTable) = (tables[0], tables[1], tables[2]);
         Shape = new KernelShape
         {
             RowStride = packed ? (long)heads * size : size,
@@ -219,11 +218,20 @@ internal sealed class KernelLayout
     // No more than there are.
     private static int StepOf(int longest, AnchorAttentionOptions options) => Math.Min(options.Step, (int)((longest + (long)options.Block - 1) / options.Block));
 
-    private static unsafe Tensor Upload<T>(List<T> rows, Device device) where T : unmanaged
+    private static byte[] Bytes<T>(List<T> rows) where T : unmanaged => MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(rows)).ToArray();
+
+    // At once, each at a multiple of 16 bytes: a batch of sequences has its own layout, and each upload takes the host's time.
+    private static Tensor[] Upload(Device device, params byte[][] tables)
     {
-        var bytes = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(rows)).ToArray();
         using var scope = NewDisposeScope();
-        return tensor(bytes, dtype: ScalarType.Byte).Upload(device).DetachFromDisposeScope();
+        var lengths = Array.ConvertAll(tables, table => (long)(table.Length + 15) / 16 * 16);
+        var all = new byte[lengths.Sum()];
+        for (var (i, at) = (0, 0L); i < tables.Length; at += lengths[i++])
+        {
+            tables[i].CopyTo(all, at);
+        }
+
+        return [.. tensor(all, dtype: ScalarType.Byte).Upload(device).split(lengths).Zip(tables, (part, table) => part.narrow(0, 0, table.Length).DetachFromDisposeScope())];
     }
 
     [StructLayout(LayoutKind.Sequential)]
