@@ -35,7 +35,7 @@ public sealed class RotaryPositions
         ArgumentNullException.ThrowIfNull(packed);
         if (RotaryFunction.Fits(packed))
         {
-            return RotaryFunction.Turn(packed, Cosine, Sine).unbind(1);
+            return RotaryFunction.Turn(packed, Cosine, Sine).unbind(0);
         }
 
         var parts = packed.unbind(1);

@@ -24,13 +24,13 @@ internal sealed class RotaryFunction : autograd.SingleTensorFunction<RotaryFunct
     /// <param name="packed">[tokens, 3, heads, d]: queries, keys and values.</param>
     /// <param name="cosine">float32 [tokens, 1, d/2].</param>
     /// <param name="sine">float32 [tokens, 1, d/2].</param>
-    /// <returns>As packed, contiguous.</returns>
+    /// <returns>[3, tokens, heads, d], contiguous: attention would copy parts of [tokens, 3, heads, d] once more.</returns>
     public static Tensor Turn(Tensor packed, Tensor cosine, Tensor sine)
     {
         using var scope = NewDisposeScope();
         packed = packed.contiguous();
         var recorded = is_grad_enabled() && packed.requires_grad;
-        return (recorded ? apply(packed, cosine, sine) : Launch(packed, cosine, sine, 1)).MoveToOuterDisposeScope();
+        return (recorded ? apply(packed, cosine, sine) : Launch(packed, cosine, sine, back: false)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -38,7 +38,7 @@ internal sealed class RotaryFunction : autograd.SingleTensorFunction<RotaryFunct
     {
         var (packed, cosine, sine) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2]);
         ctx.save_for_backward([cosine, sine]);
-        return Launch(packed, cosine, sine, 1);
+        return Launch(packed, cosine, sine, back: false);
     }
 
     /// <inheritdoc/>
@@ -48,20 +48,21 @@ internal sealed class RotaryFunction : autograd.SingleTensorFunction<RotaryFunct
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
         // A turn's transpose turns back.
-        return ReturnedGradients.Hand(grad_output, 2, Launch(grad_output.contiguous(), saved[0], saved[1], -1));
+        return ReturnedGradients.Hand(grad_output, 2, Launch(grad_output.contiguous(), saved[0], saved[1], back: true));
     }
 
-    private static Tensor Launch(Tensor packed, Tensor cosine, Tensor sine, int direction)
+    // [tokens, 3, heads, d] to [3, tokens, heads, d], or back.
+    private static Tensor Launch(Tensor source, Tensor cosine, Tensor sine, bool back)
     {
         using var none = no_grad();
-        var (tokens, heads, half) = (packed.shape[0], packed.shape[2], packed.shape[3] / 2);
-        var turned = empty_like(packed);
+        var (tokens, heads, half) = (source.shape[back ? 1 : 0], source.shape[2], source.shape[3] / 2);
+        var turned = empty(back ? [tokens, 3, heads, 2 * half] : [3, tokens, heads, 2 * half], dtype: source.dtype, device: source.device);
         var threads = tokens * 3 * heads * (half / PairsOfThread);
         if (threads > 0)
         {
-            s_kernels.For(packed.device)!.Launch(
-                packed.dtype == ScalarType.BFloat16 ? "turn_bfloat16" : "turn_float32", ((threads + Threads - 1) / Threads, 1), Threads, 0, direction,
-                packed.Address(), turned.Address(), cosine.Address(), sine.Address(), checked((nint)tokens), (nint)heads, (nint)half);
+            s_kernels.For(source.device)!.Launch(
+                (back ? "turn_back_" : "turn_") + (source.dtype == ScalarType.BFloat16 ? "bfloat16" : "float32"), ((threads + Threads - 1) / Threads, 1), Threads, 0, (int)half,
+                source.Address(), turned.Address(), cosine.Address(), sine.Address(), checked((int)tokens), (nint)heads);
         }
 
         return turned;

@@ -19,42 +19,47 @@ struct __align__(4 * sizeof(T)) Four
     T of[4];
 };
 
-// packed and turned are [tokens, 3, heads, d]: queries, keys and values. Each thread takes four pairs of dimensions; values are only copied. direction is 1, or
-// -1 for the gradient.
-template <typename T>
-__device__ __forceinline__ void turn(const T* packed, T* turned, const float* cosine, const float* sine, int tokens, int heads, int half, int direction)
+// packed is [tokens, 3, heads, d]: queries, keys and values; apart [3, tokens, heads, d], each of them a tensor of its own without a copy. Each thread takes four pairs of
+// dimensions; values are only copied. Turns packed to apart, or apart back to packed, which is the gradient.
+template <bool Back, typename T>
+__device__ __forceinline__ void turn(const T* input, T* output, const float* cosine, const float* sine, int tokens, int heads, int half)
 {
     const int steps = half / 4;
-    const i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x, rows = (i64)tokens * 3 * heads;
-    if (at >= rows * steps)
+    const i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= (i64)tokens * 3 * heads * steps)
     {
         return;
     }
-    const i64 row = at / steps, token = row / (3 * heads), first = row * 2 * half + at % steps * 4;
-    Four<T> a = *(const Four<T>*)(packed + first), b = *(const Four<T>*)(packed + first + half);
-    if (row % (3 * heads) < 2 * heads)
+    const i64 row = at / steps, token = row / (3 * heads);
+    const int step = at % steps * 4, ofToken = row % (3 * heads), part = ofToken / heads;
+    const i64 packed = row * 2 * half + step, apart = (((i64)part * tokens + token) * heads + ofToken % heads) * 2 * half + step;
+    const T* source = input + (Back ? apart : packed);
+    Four<T> a = *(const Four<T>*)source, b = *(const Four<T>*)(source + half);
+    if (part < 2)
     {
-        const i64 angle = token * half + at % steps * 4;
+        const i64 angle = token * half + step;
         const Four<float> c = *(const Four<float>*)(cosine + angle), s = *(const Four<float>*)(sine + angle);
 #pragma unroll
         for (int i = 0; i < 4; i++)
         {
-            const float x = from(a.of[i]), y = from(b.of[i]), turning = direction * s.of[i];
+            const float x = from(a.of[i]), y = from(b.of[i]), turning = Back ? -s.of[i] : s.of[i];
             put(&a.of[i], x * c.of[i] - y * turning);
             put(&b.of[i], y * c.of[i] + x * turning);
         }
     }
-    *(Four<T>*)(turned + first) = a;
-    *(Four<T>*)(turned + first + half) = b;
+    T* target = output + (Back ? packed : apart);
+    *(Four<T>*)target = a;
+    *(Four<T>*)(target + half) = b;
 }
 
-#define TURN(name, type) \
+#define TURN(name, type, back) \
     extern "C" __global__ void __launch_bounds__(256) \
-    name(const type* __restrict__ packed, type* __restrict__ turned, const float* __restrict__ cosine, const float* __restrict__ sine, \
-        int tokens, int heads, int half, int direction) \
+    name(const type* __restrict__ source, type* __restrict__ turned, const float* __restrict__ cosine, const float* __restrict__ sine, int tokens, int heads, int half) \
     { \
-        turn(packed, turned, cosine, sine, tokens, heads, half, direction); \
+        turn<back>(source, turned, cosine, sine, tokens, heads, half); \
     }
 
-TURN(turn_float32, float)
-TURN(turn_bfloat16, bf16)
+TURN(turn_float32, float, false)
+TURN(turn_bfloat16, bf16, false)
+TURN(turn_back_float32, float, true)
+TURN(turn_back_bfloat16, bf16, true)
