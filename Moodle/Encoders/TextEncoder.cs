@@ -58,7 +58,7 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     {
         using var scope = NewDisposeScope();
         var (ids, sequences, places) = Pack(entities);
-        // Of each sequence its length, where it begins and whose it is. What the device can make of that is not sent there for each token.
+        // Of each sequence its length, where it begins and whose it is. What the device can make of that is not sent there for each token; with the sum given, repeating waits for nothing.
         var device = tokens.device;
         var each = tensor([.. sequences.Lengths.Select(length => (long)length), .. sequences.Offsets.Take(sequences.Count).Select(offset => (long)offset), .. places])
             .reshape(3, sequences.Count).Upload(device);
@@ -79,11 +79,8 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         return (sums / totals).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// Documents one behind the other, in training without some of their tokens: left out, not masked, as a shorter document costs less. Draws from torch's generator, which each step
-    /// seeds. No array is made for them: some 100,000 numbers in each step would go to the large object heap, whose collections took longer than the step.
-    /// </summary>
-    /// <returns>int32 [tokens] on the CPU, where documents begin and end, and each one's place among the entities.</returns>
+    // Documents one behind the other, in training without some of their tokens: left out, not masked, as a shorter document costs less. Draws from torch's generator, which each step seeds.
+    // Ids are int32 [tokens] on the CPU; places are the documents' among the entities. Written straight into the tensor: an array of all tokens in each step would go to the large object heap.
     private (Tensor Ids, PackedSequences Sequences, int[] Places) Pack(ReadOnlySpan<int> entities)
     {
         // In training the batch's entities are asked for each other.
