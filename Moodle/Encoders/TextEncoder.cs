@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Moodle.Attention;
 using Moodle.Configuration;
 using Moodle.Modalities;
@@ -57,16 +56,25 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
     public Tensor Encode(ReadOnlySpan<int> entities)
     {
         using var scope = NewDisposeScope();
-        var (ids, sequences, places) = Pack(entities);
+        // In training the batch's entities are asked for each other.
+        HashSet<int> asked = training && _documents.HaveFacts ? [.. entities] : [];
+        var documents = new int[entities.Length][];
+        for (var i = 0; i < documents.Length; i++)
+        {
+            documents[i] = _documents.Without(entities[i], asked);
+        }
+
+        var packed = new PackedDocuments(documents, training ? _tokenDropout : 0);
+        var sequences = packed.Sequences;
         // Of each sequence its length, where it begins and whose it is. What the device can make of that is not sent there for each token; with the sum given, repeating waits for nothing.
         var device = tokens.device;
-        var each = tensor([.. sequences.Lengths.Select(length => (long)length), .. sequences.Offsets.Take(sequences.Count).Select(offset => (long)offset), .. places])
+        var each = tensor([.. sequences.Lengths.Select(length => (long)length), .. sequences.Offsets.Take(sequences.Count).Select(offset => (long)offset), .. packed.Places])
             .reshape(3, sequences.Count).Upload(device);
         var (firsts, owners) = (OfTokens(1), OfTokens(2));
         Tensor OfTokens(int row) => each[row].repeat_interleave(each[0], output_size: sequences.Tokens); // [tokens]
 
         var rotary = new RotaryPositions(arange(sequences.Tokens, device: device) - firsts, _headSize);
-        var x = tokens.index_select(0, ids.Upload(device)); // [tokens, hidden]
+        var x = tokens.index_select(0, packed.Ids.Upload(device)); // [tokens, hidden]
         foreach (var layer in layers)
         {
             x = layer.Forward(x, sequences, rotary);
@@ -77,57 +85,5 @@ public sealed class TextEncoder : nn.Module, IEntityEncoder
         var sums = zeros(entities.Length, FeatureSize, device: device).index_add(0, owners, x * shares, 1); // [entities, hidden]
         var totals = zeros(entities.Length, 1, device: device).index_add(0, owners, shares, 1); // [entities, 1]
         return (sums / totals).MoveToOuterDisposeScope();
-    }
-
-    // Documents one behind the other, in training without some of their tokens: left out, not masked, as a shorter document costs less. Draws from torch's generator, which each step seeds.
-    // Ids are int32 [tokens] on the CPU; places are the documents' among the entities. Written straight into the tensor: an array of all tokens in each step would go to the large object heap.
-    private (Tensor Ids, PackedSequences Sequences, int[] Places) Pack(ReadOnlySpan<int> entities)
-    {
-        // In training the batch's entities are asked for each other.
-        HashSet<int> asked = training && _documents.HaveFacts ? [.. entities] : [];
-        var documents = new int[entities.Length][];
-        var starts = new int[entities.Length + 1]; // of their draws
-        for (var i = 0; i < documents.Length; i++)
-        {
-            documents[i] = _documents.Without(entities[i], asked);
-            starts[i + 1] = starts[i] + documents[i].Length;
-        }
-
-        using var draws = training && _tokenDropout > 0 ? rand(starts[^1]) : null;
-        var lengths = new int[documents.Length];
-        for (var i = 0; i < documents.Length; i++)
-        {
-            var kept = 0;
-            foreach (var draw in DrawsOf(i))
-            {
-                kept += draw >= _tokenDropout ? 1 : 0;
-            }
-
-            lengths[i] = kept > 0 ? kept : documents[i].Length; // all, where none is left out or nothing would be left
-        }
-
-        // Sorted by length, documents of one length stand together and attention needs no padding.
-        var places = Enumerable.Range(0, documents.Length).OrderBy(place => lengths[place]).ToArray();
-        var sequences = new PackedSequences(places.Select(place => lengths[place]));
-        var ids = empty(sequences.Tokens, dtype: ScalarType.Int32);
-        var packed = MemoryMarshal.Cast<byte, int>(ids.bytes);
-        for (var s = 0; s < places.Length; s++)
-        {
-            var document = documents[places[s]];
-            var drawn = DrawsOf(places[s]);
-            var next = sequences.Offsets[s];
-            var all = sequences.Lengths[s] == document.Length;
-            for (var i = 0; i < document.Length; i++)
-            {
-                if (all || drawn[i] >= _tokenDropout)
-                {
-                    packed[next++] = document[i];
-                }
-            }
-        }
-
-        return (ids, sequences, places);
-
-        ReadOnlySpan<float> DrawsOf(int document) => draws is null ? [] : MemoryMarshal.Cast<byte, float>(draws.bytes)[starts[document]..starts[document + 1]];
     }
 }

@@ -82,39 +82,6 @@ public sealed class TextEncoderTests
         Assert.AreEqual(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 
-    [TestMethod]
-    [DataRow(0.0)]
-    [DataRow(0.4)]
-    [DataRow(0.999)]
-    public void InTraining_SomeTokensAreLeftOut_ButNeverAllOfADocument(double share)
-    {
-        const int Documents = 200;
-        using var scope = NewDisposeScope();
-        manual_seed(4);
-        string[] words = ["red", "green", "blue", "grey"];
-        var tokenizer = new WordPieceTokenizer([.. WordPieceTrainer.Special, .. words]);
-        var documents = new TokenizedDocuments([.. Enumerable.Range(0, Documents).Select(i => new EntityDocument(string.Join(' ', words[..(1 + (i % 4))]), []))], tokenizer, Limit);
-        var seen = new Seen();
-        var encoder = new TextEncoder(Config with { TokenDropout = share, Dropout = 0 }, documents, _ => seen);
-        int[] all = [.. Enumerable.Range(0, Documents)];
-        encoder.train();
-        var trained = encoder.Encode(all);
-        var lengths = seen.Lengths;
-        Assert.HasCount(Documents, lengths);
-        CollectionAssert.AreEqual(lengths.Order().ToArray(), lengths, "documents of one length stand together");
-        Assert.IsTrue(lengths.All(length => length is >= 1 and <= 4));
-        // Each token stays with 1 - share, but a document that would lose all, which is one of share to the power of its length, keeps all.
-        var expected = Enumerable.Range(1, 4).Average(length => length * (1 - share + Math.Pow(share, length)));
-        Assert.AreEqual(expected, lengths.Average(), share == 0 ? 0 : 0.2);
-
-        encoder.eval();
-        var whole = encoder.Encode(all);
-        for (var i = 0; i < Documents; i += 4) // of one word, which always stays
-        {
-            AreClose(Flat(whole[i]), trained[i], 1e-5, $"document {i}");
-        }
-    }
-
     internal static TextEncoder Create(ImmutableArray<string>? texts = null)
     {
         manual_seed(3);
@@ -123,17 +90,5 @@ public sealed class TextEncoderTests
         var encoder = new TextEncoder(Config, new TokenizedDocuments([.. (texts ?? Texts).Select(text => new EntityDocument(text, []))], tokenizer, Limit), _ => new DenseAttention());
         encoder.eval();
         return encoder;
-    }
-
-    // Attends to nothing but remembers what it was asked for.
-    private sealed class Seen : IPackedAttention
-    {
-        public int[] Lengths { get; private set; } = [];
-
-        public Tensor Attend(Tensor query, Tensor key, Tensor value, PackedSequences sequences)
-        {
-            Lengths = [.. sequences.Lengths];
-            return value;
-        }
     }
 }
